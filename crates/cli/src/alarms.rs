@@ -1,13 +1,13 @@
 //! Alarms of backups that stand, and who looked at them.
 
-use crate::{Global, output, review::quoted};
+use crate::{Global, approvers::tell_undecided, edge::blocking, output, review::quoted};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use std::{io::IsTerminal, path::PathBuf};
 use strongroom_model::Ending;
 use strongroom_operations::{
-    School,
+    AlarmTest, School,
     alarms::{self, Acknowledgement, AlarmName, Listed, ListedAlarm},
 };
 
@@ -15,6 +15,8 @@ use strongroom_operations::{
 pub(crate) enum AlarmCommand {
     /// List those that stand; ends with 4 while one of them is open.
     List,
+    /// Call the program that is told alarms with one that is none, and say what it answered.
+    Test,
     /// Say that somebody looked at alarms: the next backup closes these, as they are now.
     Acknowledge(Acknowledge),
 }
@@ -55,6 +57,15 @@ pub(crate) async fn alarm(global: &Global, command: AlarmCommand) -> anyhow::Res
             }
             Ok(found.ending())
         }
+        AlarmCommand::Test => {
+            let of = school.clone();
+            let test = blocking(move || Ok(of.test_alarm()?)).await?;
+            match global.json {
+                true => println!("{}", serde_json::to_string(&test)?),
+                false => print!("{}", answered(&test)),
+            }
+            Ok(if test.failed.is_none() { Ending::Done } else { Ending::Failed })
+        }
         AlarmCommand::Acknowledge(args) => {
             let found = look(&school).await?;
             let said = Acknowledgement {
@@ -68,7 +79,10 @@ pub(crate) async fn alarm(global: &Global, command: AlarmCommand) -> anyhow::Res
                 true => println!("{}", serde_json::to_string(&named)?),
                 false => tell(&named, args.until),
             }
-            Ok(Ending::Done)
+            Ok(match tell_undecided(global, &school)? {
+                true => Ending::Waiting,
+                false => Ending::Done,
+            })
         }
     }
 }
@@ -111,6 +125,18 @@ pub(crate) async fn before_backup(
     }
     alarms::acknowledge(school, &found, &all, said)?;
     Ok(true)
+}
+
+fn answered(test: &AlarmTest) -> String {
+    let program = strongroom_model::shown_line(&test.program.join(" ")).into_owned();
+    let mut out = match &test.failed {
+        None => format!("{program} took the test alarm and ended with 0\n"),
+        Some(why) => format!("{}\n", output::alarm(&format!("FAILED  {why}"))),
+    };
+    for line in test.said.as_str().lines() {
+        out.push_str(&format!("  it says: {}\n", strongroom_model::shown_line(line)));
+    }
+    out
 }
 
 async fn look(school: &School) -> anyhow::Result<Listed> {

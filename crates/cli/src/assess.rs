@@ -4,29 +4,22 @@
 use crate::{
     Global,
     export::{self, SchoolReport},
-    failure, output,
-    progress::Bar,
-    tenant::{exceptions, secure_score},
+    output,
+    page::escape,
 };
 use anyhow::{Context, bail};
 use clap::Args;
-use jiff::civil::Date;
+use jiff::Timestamp;
 use serde_json::json;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
-use strongroom_graph::ErrorKind;
-use strongroom_guards::{Report, Verdict, judge};
-use strongroom_model::{
-    CollectionState, ConfigCollection, Configuration, Ending, collections::directory, is_guid,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use strongroom_model::{CollectionState, Configuration, Ending, collections::directory, is_guid};
 use strongroom_operations::{
     Choice, Identity, School,
+    assess::{self, Consent, MINUTES_WAITED, TRIES},
     config::{BackupEntry, Config, IdentityEntry, TenantEntry},
     files::written,
-};
-use strongroom_settings::rows;
-use strongroom_workloads::{
-    Client,
-    configuration::{With, read, remove_itself},
+    rules::{Report, Verdict},
+    settings::secure_score,
 };
 use url::Url;
 
@@ -62,13 +55,6 @@ pub(crate) struct Assess {
     keep_consent: bool,
 }
 
-/// The whole of it must fit into a meeting.
-const MINUTES_MAX: u64 = 15;
-/// A request is tried so often.
-const TRIES: u32 = 3;
-/// What is left for the page and the consent.
-const RESERVE_MINUTES: u64 = 3;
-
 /// Who is assessed: a school of the configuration, or one that nobody knows yet.
 fn who(global: &Global, args: &Assess) -> anyhow::Result<School> {
     let Some(id) = &args.tenant_id else {
@@ -78,7 +64,7 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<School> {
         )?;
         return global.school();
     };
-    if let Some(name) = &global.tenant {
+    if let Some(name) = global.tenant() {
         bail!(
             "--tenant {name} is a school of the configuration and --tenant-id one that it does not \
              know; give one of them"
@@ -101,7 +87,6 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<School> {
         reviewer: None,
         alarm_command: None,
         labels: Vec::new(),
-        // In a meeting nobody waits for a service that is away.
         backup: BackupEntry { tries: TRIES, ..BackupEntry::default() },
         identities: BTreeMap::from([(Identity::Read.name().to_owned(), identity)]),
     };
@@ -122,17 +107,15 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
     // A school of the configuration stays, and its backup with it.
     let stays = args.keep_consent || args.tenant_id.is_none();
     let known = stays || backs_up(global, args.application_id.as_deref())?;
-    let exceptions = exceptions(&who)?;
-    let client = who.client(Identity::Read)?;
     let began = who.now();
     let bar = global.bar();
-    let found = look(&client, who.name(), args.quick, &bar).await;
+    let assessed = assess::assess(&who, args.quick, bar.clone()).await;
     bar.finish();
-    let (found, waited) = found?;
-    let today = who.today();
-    let report = judge(&found, &exceptions, Vec::new(), today);
+    let assessed = assessed?;
+    assessed.told.iter().for_each(|text| eprintln!("{}", output::alarm(text)));
+    let (found, report) = (&assessed.found, &assessed.report);
     let put = |consent: &Consent| {
-        let page = crate::face::for_file(&page(&found, &report, consent, today));
+        let page = crate::face::for_file(&page(found, report, consent, began));
         written::put(&args.out, page.as_bytes())
             .with_context(|| format!("{} cannot be written", args.out.display()))
     };
@@ -140,9 +123,9 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
     put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;
     let consent = match known {
         true => Consent::Kept,
-        false => leave(&who, &client).await,
+        false => assess::leave(&who, &assessed).await,
     };
-    let blind = found.collections.values().filter(|c| c.state.is_blind()).count();
+    let blind = assessed.blind();
     put(&consent)?;
     let seconds = (who.now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
     let failed = report.counts.get(&Verdict::Failed).copied().unwrap_or(0);
@@ -151,7 +134,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
             "tenant": who.name(), "score": report.score, "counts": report.counts,
                 "findings": report.findings, "out": args.out, "seconds": seconds,
             "collections_not_read": blind, "consent": consent.word(), "consent_why": consent.why(),
-                "requests": client.stats().requests,
+                "requests": assessed.requests(),
         });
         println!("{value}");
     } else {
@@ -160,13 +143,13 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
              requests, {}",
             who.name(),
             report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
-            client.stats().requests,
+            assessed.requests(),
             output::seconds(seconds)
         );
-        if !waited && !args.quick {
+        if !assessed.in_time && !args.quick {
             println!(
                 "Exchange, Teams and Purview did not answer within {} minutes and are left out",
-                MINUTES_MAX - RESERVE_MINUTES
+                MINUTES_WAITED
             );
         }
         match &consent {
@@ -180,48 +163,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
         }
         println!("the page is {}", args.out.display());
     }
-    let read = found.collections.values().any(|c| c.state.is_collected());
-    // A consent that was to go and stays is a door left open.
-    Ok(match (&consent, blind) {
-        _ if !read => Ending::NothingRead,
-        (Consent::Stays(_), _) => Ending::Alarm,
-        (_, 0) => Ending::Done,
-        _ => Ending::Partial,
-    })
-}
-
-/// Reads the configuration; whether the slow part came in time.
-async fn look(
-    client: &Client,
-    name: &str,
-    quick: bool,
-    bar: &Arc<Bar>,
-) -> anyhow::Result<(Configuration, bool)> {
-    if !quick {
-        let limit = Duration::from_secs((MINUTES_MAX - RESERVE_MINUTES) * 60);
-        if let Ok(found) =
-            tokio::time::timeout(limit, read(client, name, With::Managed, bar.as_ref())).await
-        {
-            return Ok((found?, true));
-        }
-    }
-    let mut found = read(client, name, With::Direct, bar.as_ref()).await?;
-    // What was not asked or not waited for is said, and judged by nobody.
-    for row in rows().filter(|r| r.is_managed()) {
-        let state = match quick {
-            true => {
-                CollectionState::NoApi { why: "left out, as --quick asks".to_owned(), kept: false }
-            }
-            false => CollectionState::Failed {
-                why: format!("no answer within {} minutes", MINUTES_MAX - RESERVE_MINUTES),
-                kept: false,
-            },
-        };
-        found
-            .collections
-            .insert(row.name.to_owned(), ConfigCollection { state, objects: Vec::new() });
-    }
-    Ok((found, false))
+    Ok(assessed.ending(&consent))
 }
 
 /// Whether the configuration, where there is one, names this application as one of a school's. One
@@ -232,80 +174,11 @@ fn backs_up(global: &Global, application_id: Option<&str>) -> anyhow::Result<boo
          without it, and removes none",
     )?;
     let Some(config) = config else { return Ok(false) };
-    let mut ids = config
-        .tenants
-        .iter()
-        .flat_map(|t| t.identities.values())
-        .map(|i| i.application_id.as_str());
-    Ok(ids.any(|id| application_id.is_some_and(|a| a.eq_ignore_ascii_case(id))))
-}
-
-/// What became of the consent.
-enum Consent {
-    Removed,
-    Kept,
-    Stays(String),
+    Ok(application_id.is_some_and(|id| assess::is_known(&config, id)))
 }
 
 const BY_HAND: &str =
     "an administrator of the school deletes it under Entra admin center, Enterprise applications";
-
-impl Consent {
-    fn word(&self) -> &'static str {
-        match self {
-            Consent::Removed => "removed",
-            Consent::Kept => "kept",
-            Consent::Stays(_) => "stays",
-        }
-    }
-
-    fn why(&self) -> &str {
-        if let Consent::Stays(why) = self { why } else { "" }
-    }
-}
-
-/// Removes the application from the tenant, and proves it: a new sign-in must be refused.
-async fn leave(who: &School, client: &Client) -> Consent {
-    let Some(id) =
-        who.tenant().identities.get(Identity::Read.name()).map(|i| i.application_id.as_str())
-    else {
-        return Consent::Kept;
-    };
-    if let Err(e) = remove_itself(client, id).await {
-        return Consent::Stays(match e.kind {
-            ErrorKind::Denied => "the application may not remove itself; it needs \
-                Application.ReadWrite.OwnedBy and to be its own owner"
-                .to_owned(),
-            _ => e.to_string(),
-        });
-    }
-    let again = who.client(Identity::Read);
-    let answer = match again {
-        Ok(fresh) => {
-            fresh
-                .json::<serde_json::Value>(&strongroom_graph::Request::get(
-                    strongroom_graph::Scope::Directory,
-                    "organization?$select=id",
-                ))
-                .await
-        }
-        Err(e) => {
-            return Consent::Stays(format!(
-                "whether it is gone could not be tried: {}",
-                failure::sentence(&e.into())
-            ));
-        }
-    };
-    match answer {
-        Err(e)
-            if matches!(e.kind, ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused) =>
-        {
-            Consent::Removed
-        }
-        Err(e) => Consent::Stays(format!("whether it is gone could not be seen: {e}")),
-        Ok(_) => Consent::Stays("it was removed, and can sign in still".to_owned()),
-    }
-}
 
 /// What no backup brings back, whoever sells it, and what a school should do about it.
 const UNCOVERED: &[(&str, &str)] = &[
@@ -343,12 +216,8 @@ const UNCOVERED: &[(&str, &str)] = &[
     ("OneNote notebooks as packages", "access without a person ended in 2025."),
 ];
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 /// One page that needs nothing else.
-fn page(found: &Configuration, report: &Report, consent: &Consent, today: Date) -> String {
+fn page(found: &Configuration, report: &Report, consent: &Consent, at: Timestamp) -> String {
     // A tenant that was named by its id is called by its name.
     let organization = found
         .collections
@@ -362,7 +231,6 @@ fn page(found: &Configuration, report: &Report, consent: &Consent, today: Date) 
         report: Ok(report.clone()),
         blind: false,
     };
-    let whole = export::html(&[school], &today.to_string());
     let mut more = String::from(
         "<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or \
          come back otherwise.</p>\n<dl>\n",
@@ -398,12 +266,12 @@ fn page(found: &Configuration, report: &Report, consent: &Consent, today: Date) 
         }
         Consent::Stays(why) => {
             format!(
-                "<strong class=\"critical\">The application that read all this is still in the \
+                "<strong class=\"bad\">The application that read all this is still in the \
                 tenant</strong>: {}; {BY_HAND}.",
                 escape(why)
             )
         }
     });
     more.push_str("</p>\n");
-    whole.replace("</main>", &format!("{more}</main>"))
+    export::html(&[school], at, &more)
 }

@@ -1,25 +1,26 @@
 //! The ordinary commands.
 
-use crate::{Global, alarms, edge::blocking, failure, host, keys, output, progress::Bar, review};
-use anyhow::{Context, bail};
-use clap::Args;
-use jiff::Timestamp;
-use serde_json::json;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
+use crate::{
+    Global, alarms, approvers::tell_weaker, edge::blocking, failure, host, keys, output,
+    progress::Bar, review,
 };
-use strongroom_custody::{MirrorReport, Pace, TrustedClock};
-use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use strongroom_custody::MirrorReport;
+use strongroom_engine::{BackupReport, replicate as copies};
 use strongroom_model::{Ending, Series, Untrusted};
-use strongroom_objects::{Kind, S3Bucket, Store, VaultRest};
+use strongroom_objects::{Key, Kind, Store, VaultRest};
 use strongroom_operations::{
-    Attempt, Copy2, Duty, Identity, School,
-    alarms::{Acknowledgement, AlarmName, looked_at},
+    Attempt, Copy2, Duty, School,
+    alarms::{Acknowledgement, AlarmName},
+    backup as operations,
+    decisions::accept_unread,
     files::rebuilding::{self, Mark, Rebuilding},
     place::{Doing, Place},
-    vault::VaultPlace,
+    replicate::{self, Replicated},
+    sheets,
 };
 use strongroom_repository::{Id, Repository, Snapshot};
 
@@ -37,6 +38,10 @@ pub(crate) struct Init {
     /// Make no recovery shares.
     #[arg(long)]
     pub(crate) no_recovery: bool,
+    /// Also where this host noted backups to a repository that is not there any more: what it held
+    /// is given up, and a vault takes nothing from the new one.
+    #[arg(long)]
+    pub(crate) anew: bool,
 }
 
 #[derive(Args)]
@@ -137,32 +142,44 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> 
     let place = at.to_string();
     let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
     let sheets = dir.clone();
-    let vault_key = match args.no_recovery {
+    let label = match args.no_recovery {
         true => None,
-        false => keys::vault_key(global)?,
+        false => Some(keys::label(global, &place, copy2.now())?),
     };
     let (repo, shares) = blocking(move || {
+        let store = at.open()?;
+        // What is there is told before what else is in the way.
+        if store.size(&Key::config())?.is_some() {
+            return Err(strongroom_repository::Error::Exists(store.location()).into());
+        }
+        if let Some(history) = copy2.history().filter(|_| !args.anew) {
+            bail!(
+                "{history}, and no repository is there: a new one would lack all that it held, \
+                 and a vault takes nothing from it. Is {at} mounted? If it is lost, strongroom \
+                 replicate --from-vault has it back from a vault; --anew makes a new one all the \
+                 same"
+            );
+        }
         if !args.no_recovery {
             keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
         }
         let repo = Repository::init_for(
-            at.open()?,
+            store,
             &password,
             &cache,
             copy2.host().writer(),
             copy2.now(),
             copy2.tenant_id(),
         )?;
-        let shares = if args.no_recovery {
-            Vec::new()
-        } else {
-            keys::write_shares(
+        let shares = match &label {
+            None => Vec::new(),
+            Some(label) => keys::write_shares(
                 repo.key(),
                 &repo.id(),
                 (args.shares_needed, args.shares_made),
-                vault_key.as_deref(),
+                label,
                 &sheets,
-            )?
+            )?,
         };
         Ok((repo, shares))
     })
@@ -199,13 +216,19 @@ pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<Endi
             return Ok(Ending::Failed);
         }
     }
+    let weaker = tell_weaker(&school);
     let report = back_up(&school, args, global.is_quiet()).await?;
+    let lying = blocking(move || Ok(sheets::lying(&school).lying)).await?;
+    let lying: Vec<String> = lying.iter().map(sheets::Lying::sentence).collect();
     if global.json {
-        println!("{}", serde_json::to_string(&report)?);
+        let mut said = serde_json::to_value(&report)?;
+        said["recovery_sheets"] = json!(lying);
+        println!("{said}");
     } else {
         print!("{}", describe(&report));
+        lying.iter().for_each(|text| println!("{}", output::alarm(&format!("WARNING {text}"))));
     }
-    Ok(report.ending())
+    Ok(report.ending().or_worse(weaker))
 }
 
 /// A backup as the command runs it. One of some people is not what is owed.
@@ -225,16 +248,6 @@ pub(crate) async fn back_up(
 async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<BackupReport> {
     let tenant = school.tenant();
     let repo = school.repository().await?;
-    let client = school.client(Identity::Read)?;
-    let mut options = BackupOptions::new(&tenant.name, school.cache()?);
-    let (mail, drives) = (tenant.backup.mail, tenant.backup.drives);
-    let off = [("mail", mail), ("drives", drives)].into_iter().filter(|(_, wanted)| !wanted);
-    options.without = off.map(|(name, _)| name.to_owned()).collect();
-    options.without.extend(tenant.backup.without.iter().cloned());
-    options.holds = tenant.backup.holds;
-    options.versions_max = tenant.backup.versions_max;
-    options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
-    options.users = args.user;
     let by = args.by.unwrap_or_else(|| school.host().account.clone());
     let key = args.key.as_deref();
     if !args.accept.is_empty() {
@@ -242,16 +255,20 @@ async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<
         let unread =
             blocking(move || Ok(strongroom_engine::unread_items(&by_repo, &name)?)).await?;
         let reason = args.reason.as_deref().unwrap_or_default();
-        review::accept_unread(school, &unread, &args.accept, (&by, reason, args.until, key))?;
+        accept_unread(school, &unread, &args.accept, (&by, reason, args.until, key))?;
     }
     let decisions = review::that_count(school)?;
-    options.accepted = review::accepted_unread(&decisions, school.today());
-    options.acknowledged = looked_at(&decisions);
-    options.stop = school.host().stop.clone();
-    let bar = Bar::new(quiet);
-    let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
+    let bar = Bar::for_report(quiet);
+    let report = operations::back_up(school, repo, args.user, &decisions, bar.clone()).await;
     bar.finish();
+    bar.tell_held(|text| report.as_ref().is_ok_and(|r| is_in(r, text)));
     Ok(report?)
+}
+
+/// Whether the report says an alarm by itself.
+fn is_in(r: &BackupReport, text: &str) -> bool {
+    r.alarms.iter().any(|a| a.text.line().to_string() == text)
+        || r.standing.iter().any(|row| row.sentence().line().to_string() == text)
 }
 
 fn describe(r: &BackupReport) -> String {
@@ -282,7 +299,7 @@ fn describe(r: &BackupReport) -> String {
             s.id.0,
             s.cause.quoted()
         );
-        (s.cause.as_str().to_owned(), line)
+        (output::alike(s.cause.as_str()), line)
     });
     let mut out = output::bundled(raised) + &output::bundled(standing);
     out += &(output::bundled(looked_at) + &output::bundled(skipped));
@@ -400,62 +417,15 @@ async fn push(global: &Global, copy2: Copy2, bar: Arc<Bar>) -> anyhow::Result<En
     let school = global.school()?;
     // What is brought from another repository is not what is owed.
     let attempt = global.repo.is_none().then(|| school.begin(Duty::Replicate));
-    let push = async {
-        let (place, repo) = (school.vault()?, copy2.open(Doing::Looking).await?);
-        let (b, dir) = (bar.clone(), copy2.cache()?);
-        blocking(move || pushed(&repo, place, &dir, copy2.now(), b.as_ref())).await
-    };
+    let push = async { Ok(replicate::replicate(&copy2, school.vault()?, bar.clone()).await?) };
     let done = push.await;
     bar.finish();
     if let Some(attempt) = attempt {
-        failure::note(attempt, &done, |attempt, pushed| match pushed {
-            Pushed::Session(report) => attempt.replicated(report),
-            Pushed::Bucket(report) => attempt.mirrored(report),
-        });
+        failure::note(attempt, &done, Attempt::brought);
     }
     match done? {
-        Pushed::Session(report) => said(global, "replicated", &report),
-        Pushed::Bucket(report) => said_bucket(global, &report),
-    }
-}
-
-enum Pushed {
-    Session(copies::ReplicateReport),
-    Bucket(Box<MirrorReport>),
-}
-
-fn pushed(
-    repo: &Arc<Repository>,
-    place: VaultPlace,
-    cache: &Path,
-    now: Timestamp,
-    bar: &Bar,
-) -> anyhow::Result<Pushed> {
-    // A snapshot whose manifest a crash cut off gets it now; when somebody writes, they publish.
-    if let Ok(lock) = repo.lock_for_upkeep(cache, now) {
-        repo.reload_index()?;
-        strongroom_engine::publish::publish(repo)?;
-        lock.release()?;
-    }
-    match place {
-        VaultPlace::Server(settings) => {
-            Ok(Pushed::Session(copies::to_vault(repo, &mut VaultRest::new(settings)?, bar)?))
-        }
-        VaultPlace::Bucket(place) => {
-            let vault = place
-                .public_key
-                .context("the vault's public_key is missing in the configuration")?;
-            let dir = cache.join(format!("vault-{}-{}", repo.id().short(), vault.short()));
-            std::fs::create_dir_all(&dir)?;
-            let clock = TrustedClock::open(&dir.join("clock"), Vec::new())?;
-            let pace = Pace::new(&place.pace)?;
-            let store = Arc::new(S3Bucket::new(place.settings)?);
-            let bucket = copies::Bucket { store, dir: &dir, vault, clock: &clock, pace: &pace };
-            Ok(Pushed::Bucket(Box::new(copies::to_bucket(repo, &bucket, bar)?)))
-        }
-        VaultPlace::Folder(path, _) => {
-            bail!("{} can only be read from here; its own vault pulls into it", path.display())
-        }
+        Replicated::Session(report) => said(global, "replicated", &report),
+        Replicated::Bucket(report) => said_bucket(global, &report),
     }
 }
 

@@ -5,7 +5,12 @@ mod online;
 use crate::Global;
 use std::sync::Arc;
 use strongroom_model::Ending;
-use strongroom_operations::{Choice, School, config::Config};
+use strongroom_operations::{
+    Choice, School,
+    config::Config,
+    rules::OwnRules,
+    settings::{all_exceptions_and_told, baselines},
+};
 
 /// `strongroom config check`
 pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<Ending> {
@@ -18,18 +23,22 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<En
     };
     let mut problems = wrong;
     problems.extend(config.unreadable_files());
+    problems.extend(config.programs_that_do_not_run());
     if !is_online {
         problems.extend(config.tenants.iter().flat_map(|t| config.unfit(t, &global.host)));
     }
-    problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
-    problems
-        .extend(crate::baseline::known(Some(&config)).err().map(|e| crate::failure::sentence(&e)));
+    problems.extend(OwnRules::read(&config, &global.host).problems().cloned());
+    let baselines = baselines(Some(&config)).map_err(anyhow::Error::from);
+    problems.extend(baselines.err().map(|e| crate::failure::sentence(&e)));
     for school in School::all(&config, &global.host, &Choice::default()) {
-        problems.extend(
-            crate::tenant::exceptions(&school)
-                .err()
-                .map(|e| format!("tenant {}: {}", school.name(), crate::failure::sentence(&e))),
-        );
+        match all_exceptions_and_told(&school) {
+            Ok((_, told)) => told.iter().for_each(|t| eprintln!("{}", crate::output::alarm(t))),
+            Err(e) => problems.push(format!(
+                "tenant {}: {}",
+                school.name(),
+                crate::failure::sentence(&e.into())
+            )),
+        }
     }
     if global.json {
         let mut told = serde_json::json!({"problems": problems});

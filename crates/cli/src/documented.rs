@@ -1,5 +1,6 @@
 //! Every command line of README, CONTRIBUTING and `docs/` is one that the program takes: what
-//! people copy out of a page must not be refused. The vault's program has this file as well.
+//! people copy out of a page, or a service manager starts, must not be refused. The vault's program
+//! has this file as well.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use clap::error::ErrorKind;
@@ -93,6 +94,30 @@ pub(crate) fn lines(program: &str, file: &str, page: &str) -> Vec<Line> {
     out
 }
 
+/// What a unit of systemd starts of this program, also where that is a choice behind a `#`.
+pub(crate) fn started(program: &str, file: &str, unit: &str) -> Vec<Line> {
+    let mut out = Vec::new();
+    let mut rows = unit.lines().enumerate();
+    while let Some((n, line)) = rows.next() {
+        let line = line.trim_start_matches(['#', ' ']);
+        let keys = ["ExecStart=", "ExecStartPre=", "ExecStartPost=", "ExecStop=", "ExecCondition="];
+        let Some(line) = keys.iter().find_map(|key| line.strip_prefix(key)) else { continue };
+        let mut text = line.trim_start_matches(['-', '@', ':', '+', '!']).to_owned();
+        while let Some(begin) = text.strip_suffix('\\') {
+            let next = rows.next().map_or("", |(_, next)| next.trim());
+            text = format!("{begin}{next}");
+        }
+        // What systemd knows stands for a folder or a name.
+        let text = ["%d", "%i", "%n", "%S"].iter().fold(text, |t, of| t.replace(of, "/run/x"));
+        let mut words: Vec<String> = words(&text).into_iter().flatten().collect();
+        if words.first().is_some_and(|w| Path::new(w).file_name().is_some_and(|f| f == program)) {
+            words[0] = program.to_owned();
+            out.push(Line { place: format!("{file}:{}", n + 1), words, is_begun: false });
+        }
+    }
+    out
+}
+
 /// What is wrong with a line; nothing when the program takes it.
 fn wrong(line: &Line, parse: &dyn Fn(&[String]) -> Result<(), clap::Error>) -> Option<String> {
     let is_fine = |e: &clap::Error| match e.kind() {
@@ -130,15 +155,29 @@ fn pages() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Holds every page against a program's own parser. There are at least so many lines: pages that
-/// are not found hold nothing.
+/// What all units start of a program.
+fn units(program: &str) -> Vec<Line> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/systemd");
+    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    let of = |path: std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        started(program, &name, &std::fs::read_to_string(&path).unwrap())
+    };
+    files.flat_map(of).collect()
+}
+
+/// Holds every page and every unit against a program's own parser. There are at least so many
+/// lines: pages that are not found hold nothing.
 pub(crate) fn hold(
     program: &str,
     lines_min: usize,
     parse: &dyn Fn(&[String]) -> Result<(), clap::Error>,
 ) {
-    let all: Vec<Line> =
+    let mut all: Vec<Line> =
         pages().iter().flat_map(|(name, text)| lines(program, name, text)).collect();
+    let units = units(program);
+    assert!(!units.is_empty(), "no unit starts {program}");
+    all.extend(units);
     assert!(all.len() >= lines_min, "{} lines", all.len());
     let whole = all.iter().filter(|l| !l.is_begun).count();
     assert!(whole * 3 >= lines_min, "{whole} whole lines");
@@ -165,6 +204,25 @@ fn command_lines_are_found_in_blocks_and_in_sentences() {
         ("x.md:10 o|--p|pass q r|s", false),
     ];
     assert_eq!(said, expected.map(|(text, begun)| (text.to_owned(), begun)));
+}
+
+#[test]
+fn what_a_unit_starts_is_found() {
+    let unit = [
+        "[Service]",
+        "ExecStart=/usr/bin/logger p a",
+        "ExecStart=-/usr/local/bin/p --c %d/x \\",
+        "  b",
+        "#ExecStart=/usr/local/bin/p \"c d\"",
+        "Description=p e",
+    ];
+    let unit = unit.join("\n");
+    let said: Vec<(String, String)> = started("p", "x.service", &unit)
+        .into_iter()
+        .map(|l| (l.place, l.words.join("|")))
+        .collect();
+    let expected = [("x.service:3", "p|--c|/run/x/x|b"), ("x.service:5", "p|c d")];
+    assert_eq!(said, expected.map(|(place, words)| (place.to_owned(), words.to_owned())));
 }
 
 #[test]

@@ -9,16 +9,21 @@ use std::{
 };
 use strongroom_operations::{
     Choice, Copy2, Host, School,
-    config::Config,
+    config::{Apart, Config},
     place::{Doing, Place, is_name},
 };
 use strongroom_repository::Repository;
 
 impl Global {
+    /// The tenant that was chosen.
+    pub(crate) fn tenant(&self) -> Option<&String> {
+        self.tenants.first()
+    }
+
     /// What was said in the place of the configuration's own.
     fn choice(&self) -> Choice {
         Choice {
-            tenant: self.tenant.clone(),
+            tenant: self.tenant().cloned(),
             repository: self.repo.clone(),
             password_file: self.password_file.clone(),
             cache_dir: self.cache_dir.clone(),
@@ -44,6 +49,11 @@ impl Global {
         }
         let config = read(&self.config, &self.host)?;
         Ok(self.read.get_or_init(|| config).clone())
+    }
+
+    /// The configuration without the schools with which something is wrong, and those by name.
+    pub(crate) fn apart(&self) -> anyhow::Result<Apart> {
+        Ok(Config::read_apart(&self.config, &self.host.accounts)?)
     }
 
     /// The school that was chosen.
@@ -114,7 +124,7 @@ impl Global {
     /// names a folder, and one for caches, needs none.
     fn config_about(&self, word: &Path) -> anyhow::Result<Option<Arc<Config>>> {
         let is_name = is_name(word)?;
-        if self.tenant.is_some() {
+        if self.tenant().is_some() {
             return self.config().map(Some);
         }
         if is_name {

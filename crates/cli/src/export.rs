@@ -1,8 +1,10 @@
 //! Reports of rules as other programs and people want them: CSV, SARIF, one HTML page.
 
+use crate::page::{Frame, escape, number, page, table, when, words};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use strongroom_guards::{Finding, Report, Verdict, rule::Severity};
+use strongroom_operations::rules::{Finding, Report, Severity, Verdict};
 
 /// What a report says of one school, or why there is none.
 pub(crate) struct SchoolReport {
@@ -219,60 +221,42 @@ pub(crate) fn sarif(schools: &[SchoolReport]) -> Value {
     })
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
+/// One page that needs nothing else. What is said behind the findings is HTML.
+pub(crate) fn html(schools: &[SchoolReport], at: Timestamp, more: &str) -> String {
+    let names: Vec<&str> = schools.iter().map(|s| s.name.as_str()).collect();
+    let title = format!("Configuration of {}", title(schools));
+    let frame = Frame { title: &title, schools: &names.join(", "), made: &when(at) };
+    page(&frame, "", &(findings(schools) + more))
 }
 
-/// One page that needs nothing else: it works by keyboard, at phone width, on paper, in the dark.
-pub(crate) fn html(schools: &[SchoolReport], at: &str) -> String {
-    const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 \
-        system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}\
-        table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem \
-        .6rem;border-bottom:1px solid #8886}td.n,th.n{text-align:right}\
-        .scroll{overflow-x:auto}.critical,.high{font-weight:600}.critical{color:#c00020}@media(prefers-color-scheme:dark){.critical{color:#ff7a8a}}\
-        summary{cursor:pointer;padding:.4rem 0}details{border-bottom:1px solid #8886}details \
-        p,details ul{margin:.3rem 0 .6rem 1rem}code{overflow-wrap:anywhere}";
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width,initial-scale=1\">\
-         <title>Configuration of \
-         {}</title><style>{STYLE}</style></head><body><main>\n<h1>Configuration of \
-         {}</h1>\n<p>Judged on {} by {} rules.</p>\n",
-        escape(&title(schools)),
-        escape(&title(schools)),
-        escape(at),
-        rules_of(schools).len()
-    );
+fn findings(schools: &[SchoolReport]) -> String {
+    let mut out = format!("<p>Judged by {} rules.</p>\n", rules_of(schools).len());
     if schools.len() > 1 {
-        out.push_str(
-            "<h2>Schools, worst first</h2>\n<div class=\"scroll\" tabindex=\"0\" \
-            role=\"region\" aria-label=\"Schools\"><table><thead><tr><th \
-            scope=\"col\">School</th><th scope=\"col\" class=\"n\">Score</th><th scope=\"col\" \
-            class=\"n\">Microsoft's</th><th scope=\"col\" class=\"n\">Critical</th><th \
-            scope=\"col\" class=\"n\">High</th><th scope=\"col\" \
-            class=\"n\">Skipped</th></tr></thead><tbody>\n",
-        );
-        for s in schools {
-            out.push_str(&format!(
-                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td \
-                 class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-                escape(&s.name),
+        out.push_str("<h2>Schools, worst first</h2>\n");
+        let columns = [
+            words("School"),
+            number("Score"),
+            number("Microsoft's"),
+            number("Critical"),
+            number("High"),
+            number("Skipped"),
+        ];
+        let row = |(n, s): (usize, &SchoolReport)| {
+            vec![
+                format!("<a href=\"#s{n}\">{}</a>", escape(&s.name)),
                 s.score().map_or_else(|| "unknown".to_owned(), |n| n.to_string()),
                 s.secure_score
                     .map_or_else(String::new, |(is, of)| format!("{:.0} %", is * 100.0 / of)),
-                s.failing(Severity::Critical),
-                s.failing(Severity::High),
-                s.count(Verdict::Skipped),
-            ));
-        }
-        out.push_str("</tbody></table></div>\n");
+                s.failing(Severity::Critical).to_string(),
+                s.failing(Severity::High).to_string(),
+                s.count(Verdict::Skipped).to_string(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = schools.iter().enumerate().map(row).collect();
+        out.push_str(&table("Schools", &columns, &rows));
     }
-    for s in schools {
-        out.push_str(&format!("<h2>{}</h2>\n", escape(&s.name)));
+    for (n, s) in schools.iter().enumerate() {
+        out.push_str(&format!("<h2 id=\"s{n}\">{}</h2>\n", escape(&s.name)));
         let report = match &s.report {
             Ok(report) => report,
             Err(why) => {
@@ -289,47 +273,43 @@ pub(crate) fn html(schools: &[SchoolReport], at: &str) -> String {
             s.count(Verdict::Skipped),
             s.count(Verdict::Accepted),
             s.count(Verdict::Passed),
-            report.taken.strftime("%Y-%m-%d %H:%M UTC")
+            when(report.taken)
         ));
-        for f in report.findings.iter().filter(|f| f.verdict != Verdict::Passed) {
-            let mark =
-                if f.verdict == Verdict::Failed { word(f.severity) } else { word(f.verdict) };
-            let open = if f.verdict == Verdict::Failed && f.severity == Severity::Critical {
-                " open"
-            } else {
-                ""
-            };
-            out.push_str(&format!(
-                "<details{open}><summary><span class=\"{mark}\">{mark}</span>, \
-                wanted: {}</summary>",
-                escape(&f.title)
-            ));
-            if !f.note.is_empty() {
-                out.push_str(&format!("<p>{}</p>", escape(&f.note.line().to_string())));
-            }
-            if !f.concerns.is_empty() {
-                let rows: String = f
-                    .concerns
-                    .iter()
-                    .map(|c| {
-                        let (object, says) =
-                            (c.object.line().to_string(), c.says.line().to_string());
-                        format!("<li><code>{}</code>: {}</li>", escape(&object), escape(&says))
-                    })
-                    .collect();
-                out.push_str(&format!("<ul>{rows}</ul>"));
-            }
-            out.push_str(&format!(
-                "<p>{}</p><p>What to do: {}</p><p>Rule {}; answers {}</p></details>\n",
-                escape(&f.why),
-                escape(&f.remedy),
-                f.rule,
-                escape(&f.satisfies.join(", "))
-            ));
-        }
+        let open = report.findings.iter().filter(|f| f.verdict != Verdict::Passed);
+        open.for_each(|f| out.push_str(&finding(f)));
     }
-    out.push_str("</main></body></html>\n");
     out
+}
+
+fn finding(f: &Finding) -> String {
+    let is_failed = f.verdict == Verdict::Failed;
+    let mark = if is_failed { word(f.severity) } else { word(f.verdict) };
+    let is_grave = is_failed && f.severity >= Severity::High;
+    let is_critical = is_failed && f.severity == Severity::Critical;
+    let mut out = format!(
+        "<details{}><summary><span{}>{mark}</span>, wanted: {}</summary>",
+        if is_critical { " open" } else { "" },
+        if is_grave { " class=\"bad\"" } else { "" },
+        escape(&f.title)
+    );
+    if !f.note.is_empty() {
+        out.push_str(&format!("<p>{}</p>", escape(&f.note.line().to_string())));
+    }
+    if !f.concerns.is_empty() {
+        let row = |c: &strongroom_operations::rules::Concern| {
+            let (object, says) = (c.object.line().to_string(), c.says.line().to_string());
+            format!("<li><code>{}</code>: {}</li>", escape(&object), escape(&says))
+        };
+        let rows: String = f.concerns.iter().map(row).collect();
+        out.push_str(&format!("<ul>{rows}</ul>"));
+    }
+    out + &format!(
+        "<p>{}</p><p>What to do: {}</p><p>Rule {}; answers {}</p></details>\n",
+        escape(&f.why),
+        escape(&f.remedy),
+        escape(&f.rule),
+        escape(&f.satisfies.join(", "))
+    )
 }
 
 fn title(schools: &[SchoolReport]) -> String {
@@ -350,11 +330,11 @@ mod tests {
             rule: "own.evil".into(),
             title: evil.into(),
             why: evil.into(),
-            area: strongroom_guards::rule::Area::Own,
+            area: strongroom_operations::rules::Area::Own,
             severity: Severity::High,
-            confidence: strongroom_guards::rule::Confidence::Certain,
+            confidence: strongroom_operations::rules::Confidence::Certain,
             verdict: Verdict::Failed,
-            concerns: vec![strongroom_guards::rule::Concern::new(evil, evil)],
+            concerns: vec![strongroom_operations::rules::Concern::new(evil, evil)],
             accepted: Vec::new(),
             note: Default::default(),
             remedy: evil.into(),
@@ -382,7 +362,8 @@ mod tests {
                 blind: false,
             },
         ];
-        let page = html(&schools, "today");
+        let page = html(&schools, Timestamp::UNIX_EPOCH, "");
+        assert!(page.contains("1970-01-01 00:00 UTC") && page.contains(", other"));
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
         let text = csv(&schools).unwrap();
         let rows: Vec<csv::StringRecord> =

@@ -3,7 +3,7 @@
 use crate::words;
 use serde_json::json;
 use strongroom_model::{Ending, shown_line};
-use strongroom_operations::{Attempt, Error as Operations, Kind};
+use strongroom_operations::{Attempt, Error as Operations};
 use strongroom_repository::Error as Repo;
 
 /// What an error makes of the command.
@@ -11,7 +11,7 @@ pub(crate) fn ending(e: &anyhow::Error) -> Ending {
     for cause in e.chain() {
         use strongroom_engine::Error as Engine;
         if let Some(e) = cause.downcast_ref::<Operations>() {
-            return of_kind(e.kind());
+            return e.ending();
         }
         let repo = match cause.downcast_ref::<Engine>() {
             Some(Engine::NothingRead(_)) => return Ending::NothingRead,
@@ -27,24 +27,6 @@ pub(crate) fn ending(e: &anyhow::Error) -> Ending {
         }
     }
     Ending::Failed
-}
-
-fn of_kind(kind: Kind) -> Ending {
-    match kind {
-        Kind::NoRepository => Ending::NoRepository,
-        Kind::Locked => Ending::Locked,
-        Kind::WrongKey => Ending::WrongKey,
-        Kind::NothingRead => Ending::NothingRead,
-        Kind::Interrupted => Ending::Interrupted,
-        Kind::Configuration
-        | Kind::Files
-        | Kind::Copy
-        | Kind::Tenant
-        | Kind::Request
-        | Kind::Changed
-        | Kind::Refused
-        | Kind::Internal => Ending::Failed,
-    }
 }
 
 /// What went wrong, why, and what helps.
@@ -107,7 +89,7 @@ pub(crate) fn usage(e: &clap::Error) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strongroom_operations::Remedy;
+    use strongroom_operations::{Kind, Remedy};
 
     #[test]
     fn what_helps_ends_the_sentence_and_the_kind_is_the_ending() {

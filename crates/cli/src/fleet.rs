@@ -2,22 +2,21 @@
 
 use crate::{
     Global,
-    edge::blocking,
     export::{self, SchoolReport, word},
     failure, output,
-    rules::OwnRules,
-    tenant::{exceptions, secure_score},
+    rules::tell_broken,
 };
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use futures::{StreamExt, stream};
-use jiff::civil::Date;
+use jiff::Timestamp;
 use serde_json::json;
 use std::path::PathBuf;
-use strongroom_engine::configuration;
-use strongroom_guards::{Verdict, judge, rule::Severity};
 use strongroom_model::Ending;
-use strongroom_operations::{School, files::written};
+use strongroom_operations::{
+    files::written,
+    fleet::{JudgedSchool, judge_schools},
+    rules::{OwnRules, Severity, Verdict},
+};
 
 #[derive(Args)]
 pub(crate) struct Fleet {
@@ -44,18 +43,15 @@ pub(crate) enum Format {
 }
 
 pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<Ending> {
-    let at_once = std::thread::available_parallelism().map_or(2, usize::from);
     let config = global.config()?;
-    let own = &OwnRules::read(&config);
-    own.tell();
-    let mut schools: Vec<SchoolReport> = stream::iter(global.schools()?)
-        .map(|school| async move { judged(&school, own).await })
-        .buffer_unordered(at_once)
-        .collect()
-        .await;
+    let own = OwnRules::read(&config, &global.host);
+    tell_broken(&own);
+    let all = judge_schools(global.schools()?, &own).await;
+    all.iter().flat_map(|s| &s.told).for_each(|text| eprintln!("{}", output::alarm(text)));
+    let mut schools: Vec<SchoolReport> = all.into_iter().map(report).collect();
     export::sort(&mut schools);
     let format = if global.json { Format::Json } else { args.format };
-    write(&schools, format, global.host.today(), args.out.as_deref())?;
+    write(&schools, format, global.host.clock.now(), args.out.as_deref())?;
     // A school that could not be judged is not a good one.
     Ok(match schools.iter().filter(|s| s.blind).count() {
         0 => Ending::Done,
@@ -64,27 +60,17 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<Ending
     })
 }
 
-async fn judged(school: &School, own: &OwnRules) -> SchoolReport {
-    let (name, today) = (school.name().to_owned(), school.today());
-    let judged = async {
-        let exceptions = exceptions(school)?;
-        let repo = school.repository().await?;
-        let (wanted, rules) = (name.clone(), own.clone());
-        blocking(move || {
-            let (_, found) =
-                configuration::latest(&repo, &wanted)?.context("no configuration was read yet")?;
-            let (said, blind) = rules.judge(&found, &exceptions, today);
-            Ok((judge(&found, &exceptions, said, today), secure_score(&found), blind))
-        })
-        .await
-    };
-    match judged.await {
-        Ok((report, secure_score, blind)) => {
-            SchoolReport { name, report: Ok(report), secure_score, blind }
-        }
+fn report(JudgedSchool { name, judged, .. }: JudgedSchool) -> SchoolReport {
+    match judged {
+        Ok(judged) => SchoolReport {
+            name,
+            report: Ok(judged.report),
+            secure_score: judged.secure_score,
+            blind: judged.is_blind,
+        },
         Err(e) => SchoolReport {
             name,
-            report: Err(failure::sentence(&e)),
+            report: Err(failure::sentence(&e.into())),
             secure_score: None,
             blind: true,
         },
@@ -95,7 +81,7 @@ async fn judged(school: &School, own: &OwnRules) -> SchoolReport {
 pub(crate) fn write(
     schools: &[SchoolReport],
     format: Format,
-    today: Date,
+    at: Timestamp,
     out: Option<&std::path::Path>,
 ) -> anyhow::Result<()> {
     let text = match format {
@@ -103,7 +89,7 @@ pub(crate) fn write(
         Format::Json => format!("{}\n", as_json(schools)),
         Format::Csv => export::csv(schools)?,
         Format::Sarif => format!("{}\n", export::sarif(schools)),
-        Format::Html => export::html(schools, &today.to_string()),
+        Format::Html => export::html(schools, at, ""),
     };
     match out {
         Some(path) => written::put(path, crate::face::for_file(&text).as_bytes())

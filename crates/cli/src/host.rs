@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::Clock;
-use strongroom_operations::{Host, Stop, TokioClock, files::Accounts};
+use strongroom_operations::{Host, Stop, TokioClock, files::Accounts, rules::Judge};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The host of this process, as its system and its environment describe it.
@@ -16,6 +16,10 @@ pub(crate) fn found() -> Arc<Host> {
         account: account(),
         accounts: accounts(),
         cache_default: cache_default(|name| std::env::var_os(name).map(PathBuf::from), is_root),
+        judge: Judge {
+            program: std::env::current_exe().map_err(|e| e.to_string()),
+            argument: crate::rules::ALONE,
+        },
         through: None,
         stop: Stop::default(),
     })
@@ -43,12 +47,27 @@ pub(crate) fn now() -> Timestamp {
 
 /// Who runs the command, as the system calls them.
 fn account() -> String {
-    ["USER", "LOGNAME"]
-        .iter()
-        .find_map(std::env::var_os)
-        .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| !name.trim().is_empty())
-        .unwrap_or_else(|| "an account without a name".to_owned())
+    let said = ["USER", "LOGNAME"].iter().find_map(std::env::var_os);
+    let said = said.map(|name| name.to_string_lossy().into_owned());
+    // A file of the system's: where it cannot be read no name is known.
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    account_of(rustix::process::getuid().as_raw(), &known, said.as_deref())
+}
+
+/// The name that the system's list of accounts has for a number. The environment says what whoever
+/// calls likes, or nothing under a timer: it counts beside the number, and only where no list knows
+/// that.
+fn account_of(number: u32, known: &str, said: Option<&str>) -> String {
+    let rows = known.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut names = rows.filter_map(|row| match row.as_slice() {
+        [name, _, of, ..] if of.parse() == Ok(number) && !name.is_empty() => Some(*name),
+        _ => None,
+    });
+    match (names.next(), said.map(str::trim).filter(|said| !said.is_empty())) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(said)) => format!("{said} (uid {number})"),
+        (None, None) => format!("uid {number}"),
+    }
 }
 
 /// Whose files are relied on: root relies on those of whoever asked for its rights.
@@ -92,6 +111,20 @@ fn cache_default(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_account_is_called_as_the_system_calls_it_whatever_is_said() {
+        let known = "root:x:0:0:root:/root:/bin/sh\ncarl:x:1000:1000::/home/carl:/bin/sh\nodd\n";
+        for (number, said, name) in [
+            (0, None, "root"),
+            (0, Some("carl"), "root"),
+            (1000, Some(" "), "carl"),
+            (7, Some("carl"), "carl (uid 7)"),
+            (7, None, "uid 7"),
+        ] {
+            assert_eq!(account_of(number, known, said), name);
+        }
+    }
 
     #[test]
     fn no_default_is_shared_or_relative() {

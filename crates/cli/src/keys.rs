@@ -1,8 +1,14 @@
 //! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
 
-use crate::{Global, edge::blocking, output};
+use crate::{
+    Global,
+    edge::blocking,
+    output,
+    page::{Frame, escape, page},
+};
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use jiff::Timestamp;
 use qrcode::{QrCode, render::svg};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -15,11 +21,12 @@ use std::{
 use strongroom_custody::PublicKey;
 use strongroom_engine::Progress;
 use strongroom_model::Ending;
-use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
-use strongroom_operations::{files::secrets, place::Doing};
-use strongroom_repository::{
-    Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
+use strongroom_operations::{
+    files::secrets,
+    place::Doing,
+    sheets::{self, Label},
 };
+use strongroom_repository::{Id, MasterKey, RecoveryShare, Repository, shares_fit, split_key};
 
 #[derive(Subcommand)]
 pub(crate) enum Key {
@@ -96,8 +103,10 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending>
     };
     let copy2 = global.copy2()?;
     let repo = copy2.open(doing).await?;
-    let vault_key = match &command {
-        Key::Shares { .. } => vault_key(global)?,
+    let label = match &command {
+        Key::Shares { .. } => {
+            Some(label(global, &copy2.place(Doing::Looking)?.to_string(), copy2.now())?)
+        }
         _ => None,
     };
     blocking(move || {
@@ -161,9 +170,10 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending>
                 said(json, json!({"removed": entry.id}), "removed");
             }
             Key::Shares { dir, needed, made } => {
-                let vault = vault_key.as_deref();
-                let files = write_shares(repo.key(), &repo.id(), (needed, made), vault, &dir)?;
-                said(json, json!({"shares": files}), &handed_out(needed, made, &dir));
+                if let Some(label) = label {
+                    let files = write_shares(repo.key(), &repo.id(), (needed, made), &label, &dir)?;
+                    said(json, json!({"shares": files}), &handed_out(needed, made, &dir));
+                }
             }
             Key::Recover { .. } | Key::Rotate { .. } => {}
         }
@@ -180,7 +190,8 @@ pub(crate) fn handed_out(needed: u8, made: u8, dir: &Path) -> String {
     format!(
         "{made} recovery shares are in {}; any {needed} of them open the repository when every \
          password is lost.\nPrint them, give them to {made} different people, and delete the \
-         folder.",
+         folder: for as long as they lie beside copy 2 or the configuration, each backup and \
+         `strongroom status` say so.",
         dir.display()
     )
 }
@@ -203,7 +214,7 @@ pub(crate) fn write_shares(
     key: &MasterKey,
     id: &Id,
     (needed, made): (u8, u8),
-    vault: Option<&str>,
+    label: &Label,
     dir: &Path,
 ) -> anyhow::Result<Vec<PathBuf>> {
     shares_possible(needed, made, dir)?;
@@ -226,20 +237,26 @@ pub(crate) fn write_shares(
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file =
             options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        file.write_all(sheet(share, vault)?.expose_secret().as_bytes())?;
+        file.write_all(sheet(share, label)?.expose_secret().as_bytes())?;
         files.push(path);
     }
     Ok(files)
 }
 
+/// What is of a sheet alone. It goes on one page of paper.
+const SHEET_STYLE: &str = "\
+pre{font:clamp(11px,3.4vw,17px)/1.5 monospace;border:1px solid var(--line);padding:.5rem}
+svg{width:15rem;background:#fff;display:block}
+.pair{display:flex;flex-wrap:wrap;gap:1rem;align-items:center}
+@media print{
+body{font-size:9.5pt;line-height:1.25}pre{font-size:9pt;line-height:1.25;padding:.3rem}
+svg{width:36mm}
+h1{font-size:16pt;margin:0}h2{font-size:11pt;margin:.6em 0 0}p,ol,pre{margin:.3em 0}
+}
+";
+
 /// One page for paper.
-fn sheet(share: &RecoveryShare, vault: Option<&str>) -> anyhow::Result<SecretString> {
-    let vault = match vault {
-        Some(key) => {
-            format!("<p>Whose log a recovery believes:</p>\n<pre>\n{VAULT}{key}\n</pre>\n")
-        }
-        None => String::new(),
-    };
+fn sheet(share: &RecoveryShare, label: &Label) -> anyhow::Result<SecretString> {
     let compact = share.to_compact()?;
     let code =
         QrCode::new(compact.expose_secret().as_bytes()).context("the QR code cannot be made")?;
@@ -247,83 +264,67 @@ fn sheet(share: &RecoveryShare, vault: Option<&str>) -> anyhow::Result<SecretStr
     let image = image.split_once("?>").map_or(image.as_str(), |(_, svg)| svg);
     let (n, made, needed) = (share.number(), share.made(), share.needed());
     let text = share.to_text()?;
-    Ok(format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"><title>Recovery share {n} of \
-         {made}</title>\
-         <style>body{{font:14pt/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 \
-         1rem}}pre{{font:16pt/1.7 \
-         monospace;overflow-x:auto}}svg{{width:15rem;height:auto}}</style></head><body><main>\
-         <h1>Strongroom recovery share {n} of {made}</h1>\
-         <p>Repository {}. Any {needed} of the {made} shares open it when every password is lost: \
-         <code>strongroom key recover</code>. This one alone opens nothing. Keep it where the \
-         others are not.</p>\n<pre>\n{}</pre>\n<p>Eight lines; the last two characters of each are \
-         its check. The same as a code:</p>{image}\n{vault}</main></body></html>\n",
-        share.repository(),
+    let vault = label.vault_key.map_or_else(String::new, |key| {
+        let words = key.rows_of_words().join("\n");
+        format!(
+            "<h2>Whose log a recovery believes: the vault's key in words</h2>\n<pre>{words}</pre>\n"
+        )
+    });
+    let body = format!(
+        "<pre class=\"whole\">\n{}</pre>\n\
+         <p>One of {made} shares of the key to the backup of a school's Microsoft 365. Any \
+         {needed} of them open it when every password is lost. This one alone opens nothing.</p>\n\
+         <h2>What to do with it now</h2>\n<ol><li>Give it to one person, who keeps it on paper, \
+         apart from the other shares and away from the backup host.</li>\n<li>Delete the file \
+         that it was printed from, also from the printer and the bin.</li>\n<li>Write here who \
+         has it: ______________________________</li></ol>\n\
+         <h2>When every password is lost</h2>\n<p>Bring {needed} shares together. Type the eight \
+         lines of each into a file of its own, or take what its code says.</p>\n\
+         <pre>strongroom key recover \\\n  --share one.txt --share two.txt \\\n  \
+         --new-password-file new.password</pre>\n\
+         <h2>When everything but the vault is gone</h2>\n\
+         <pre>strongroom vault recover --place PLACE \\\n  --share one.txt --share two.txt \\\n  \
+         --to FOLDER \\\n  --new-password-file new.password</pre>\n\
+         <h2>The share</h2>\n<p>Eight lines, of which the last two characters are the check; and \
+         the same as a code.</p>\n\
+         <div class=\"pair whole\"><pre>\n{}</pre>\n{image}</div>\n{vault}",
+        escape(&label.lines(share)),
         text.expose_secret()
-    )
-    .into())
+    );
+    let title = format!("Recovery share {n} of {made}");
+    let frame = Frame {
+        title: &title,
+        schools: label.school.as_deref().unwrap_or_default(),
+        made: &label.made(),
+    };
+    Ok(page(&frame, SHEET_STYLE, &body).into())
 }
 
-/// The vault's key as a sheet says it.
-const VAULT: &str = "vault's key ";
-
-/// The public key of the vault of the repository that is meant, as the configuration says it: for
-/// the sheets. A recovery asks for it, so that sheets without it are made where nobody names one,
-/// and never because a configuration is wrong or says too little.
-pub(crate) fn vault_key(global: &Global) -> anyhow::Result<Option<String>> {
+/// What sheets of a repository at this place say: the school and its vault, as the configuration
+/// has them. A recovery asks for the vault's key, so that sheets without it are made where nobody
+/// names one, and never because a configuration is wrong or says too little.
+pub(crate) fn label(global: &Global, copy2: &str, made: Timestamp) -> anyhow::Result<Label> {
     let config = global.config_if_there().context(
         "the configuration says whose vault's key the recovery sheets name; without one, --config \
          names a file that is not there",
     )?;
-    let Some(config) = config else { return Ok(None) };
-    let named = global.repo.as_deref().filter(|_| global.tenant.is_none());
+    let copy2 = copy2.to_owned();
+    let mut label = Label { school: None, made, copy2, vault: None, vault_key: None };
+    let Some(config) = config else { return Ok(label) };
+    let named = global.repo.as_deref().filter(|_| global.tenant().is_none());
     let whose = match named.and_then(|word| config.tenant_of(word)) {
         Some(tenant) => tenant,
-        None => config.tenant(global.tenant.as_deref()).context(
+        None => config.tenant(global.tenant().map(String::as_str)).context(
             "the recovery sheets name the key of the repository's vault, and whose it is is not \
              known",
         )?,
     };
-    match &whose.vault {
-        Some(name) => Ok(config.vault(name)?.public_key.clone()),
-        None => Ok(None),
+    label.school = Some(whose.name.clone());
+    if let Some(name) = &whose.vault {
+        let key = config.vault(name)?.public_key.as_deref().map(PublicKey::parse);
+        (label.vault, label.vault_key) = (Some(name.clone()), key.transpose()?);
     }
-}
-
-/// The vault's public key that sheets name; nothing when none does.
-pub(crate) fn vault_of_shares(files: &[PathBuf]) -> anyhow::Result<Option<PublicKey>> {
-    let mut found: Option<PublicKey> = None;
-    for file in files {
-        let text = SecretString::from(
-            read_regular_text(file, SETTINGS_BYTES_MAX)
-                .with_context(|| format!("{} cannot be read", file.display()))?,
-        );
-        for key in text.expose_secret().lines().filter_map(|l| l.trim().strip_prefix(VAULT)) {
-            let key = PublicKey::parse(key.trim()).with_context(|| file.display().to_string())?;
-            if found.is_some_and(|before| before != key) {
-                bail!("the sheets name two vaults; say which with --vault-key");
-            }
-            found = Some(key);
-        }
-    }
-    Ok(found)
-}
-
-/// The master key from files with shares.
-pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
-    let mut shares = Vec::new();
-    for file in files {
-        let text = SecretString::from(
-            read_regular_text(file, SETTINGS_BYTES_MAX)
-                .with_context(|| format!("{} cannot be read", file.display()))?,
-        );
-        shares.push(
-            RecoveryShare::parse(text.expose_secret())
-                .with_context(|| file.display().to_string())?,
-        );
-    }
-    Ok(join_shares(&shares)?)
+    Ok(label)
 }
 
 async fn recover(
@@ -331,13 +332,26 @@ async fn recover(
     files: Vec<PathBuf>,
     new_password: &Path,
 ) -> anyhow::Result<Ending> {
-    let key = key_of_shares(&files)?;
+    let given = sheets::read(&files)?;
+    let key = sheets::key_of(&given)?;
     let password = secrets::read(new_password, &global.host.accounts)?;
     let copy2 = global.copy2()?;
     let (place, cache, json) = (copy2.place(Doing::Usual)?, copy2.cache()?, global.json);
     blocking(move || {
-        let repo = Repository::with_key(place.open()?, key, &cache, copy2.host().writer())
-            .with_context(|| format!("the shares do not open {place}"))?;
+        let store = place.open()?;
+        let opened = Repository::with_key(store.clone(), key, &cache, copy2.host().writer());
+        let repo = match opened {
+            // What another key sealed looks as if it were damaged.
+            Err(e @ strongroom_repository::Error::Damaged { .. }) => {
+                return Err(match sheets::foreign(&given, &*store, copy2.school_name()) {
+                    Some(foreign) => foreign.into(),
+                    None => anyhow::Error::from(e).context(format!(
+                        "the shares are those of {place}, and what lies there is damaged"
+                    )),
+                });
+            }
+            other => other.with_context(|| format!("the shares do not open {place}"))?,
+        };
         if let Some(tenant) = copy2.tenant_id() {
             strongroom_engine::seal::check(&repo, tenant)?;
         }
@@ -363,12 +377,12 @@ async fn rotate(
 ) -> anyhow::Result<Ending> {
     let copy2 = global.copy2()?;
     let from = copy2.open(Doing::Looking).await?;
-    let vault_key = match no_recovery {
-        true => None,
-        false => vault_key(global)?,
-    };
     let password = secrets::read(new_password, &global.host.accounts)?;
     let to = global.place(to)?;
+    let label = match no_recovery {
+        true => None,
+        false => Some(label(global, &to.to_string(), copy2.now())?),
+    };
     let (cache, json, bar) = (copy2.cache()?, global.json, global.bar());
     blocking(move || {
         let store = to.open()?;
@@ -384,9 +398,9 @@ async fn rotate(
                 let whose = whose.as_deref();
                 let new =
                     Repository::init_for(store, &password, &cache, host.writer(), now, whose)?;
-                if !no_recovery {
+                if let Some(label) = &label {
                     let dir = to.sheets();
-                    write_shares(new.key(), &new.id(), (2, 3), vault_key.as_deref(), &dir)?;
+                    write_shares(new.key(), &new.id(), (2, 3), label, &dir)?;
                     if !json {
                         println!("{}", handed_out(2, 3, &dir));
                     }

@@ -9,6 +9,7 @@ mod face;
 
 mod acceptance;
 mod alarms;
+mod approvers;
 mod assess;
 mod baseline;
 mod browse;
@@ -24,7 +25,9 @@ mod fleet;
 mod host;
 mod keys;
 mod mount;
+mod nightly;
 mod output;
+mod page;
 mod plans;
 mod progress;
 mod remediate;
@@ -40,14 +43,14 @@ mod upkeep;
 mod vault;
 mod words;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 use strongroom_model::Ending;
-use strongroom_operations::{Host, Stop, config::Config};
+use strongroom_operations::{Host, Stop, config::Config, rules as own_rules};
 
 /// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
 /// with it, and a fifth more CPU time. Libraries in C use this one as well; its settings stand in
@@ -88,9 +91,9 @@ pub(crate) struct Global {
         default_value = "strongroom.toml"
     )]
     config: PathBuf,
-    /// The tenant, when the configuration names several.
-    #[arg(long, global = true)]
-    tenant: Option<String>,
+    /// The tenant, when the configuration names several; `nightly` takes several.
+    #[arg(long = "tenant", global = true, value_name = "TENANT")]
+    tenants: Vec<String>,
     /// A repository's folder, or its name in the configuration, for commands that need no tenant;
     /// else the tenant says which.
     #[arg(short, long, global = true, env = "STRONGROOM_REPOSITORY", hide_env_values = true)]
@@ -147,6 +150,11 @@ enum Command {
     Restore(restore::Restore),
     /// Check that the repository is sound.
     Check(upkeep::Check),
+    /// Who approves what is planned for a school, besides who asks for it.
+    Approver {
+        #[command(subcommand)]
+        command: approvers::ApproverCommand,
+    },
     /// Let old snapshots go, as the retention says: shows its plan, then asks.
     Forget(upkeep::Forget),
     /// Give back the room of what no snapshot needs: shows its plan, then asks.
@@ -174,6 +182,8 @@ enum Command {
         #[command(subcommand)]
         command: tenant::TenantCommand,
     },
+    /// The night of all schools: settings, backup, copy 3, a part of a check, retention.
+    Nightly(nightly::Nightly),
     /// How old each school's copies are, which alarms stand, what is due and what is late.
     Status(status::Look),
     /// All schools at a glance: scores and failing rules, worst first.
@@ -230,6 +240,20 @@ enum ConfigCommand {
     },
 }
 
+impl Cli {
+    /// Refuses several tenants where one command works for one: none of them would be told.
+    fn with_one_tenant(self) -> Result<Self, clap::Error> {
+        match &self.command {
+            Command::Nightly(_) => Ok(self),
+            _ if self.global.tenants.len() < 2 => Ok(self),
+            _ => {
+                let says = "--tenant chooses one school here; `nightly` takes several";
+                Err(Cli::command().error(clap::error::ErrorKind::ArgumentConflict, says))
+            }
+        }
+    }
+}
+
 /// No memory of a process that holds keys is written to a disk, whatever ends it, or is read by
 /// another process of the same account. A system that refuses this keeps nobody from a backup. What
 /// the program writes is for its own account: restored mail, exports, sheets, journals.
@@ -252,10 +276,19 @@ fn main() {
     keep_private();
     // One module of the customer's rules, alone in a process whose limits it cannot leave.
     if std::env::args_os().nth(1).is_some_and(|a| a == rules::ALONE) {
-        let ending = rules::alone().unwrap_or_else(|e| failure::report(&e, false));
+        let said = own_rules::answer(std::io::stdin().lock(), strongroom_rego::run);
+        let ending = match said {
+            Ok(said) => {
+                println!("{said}");
+                Ending::Done
+            }
+            Err(e) => failure::report(&e.into(), false),
+        };
         std::process::exit(ending.code());
     }
-    let cli = Cli::try_parse().unwrap_or_else(|e| std::process::exit(failure::usage(&e).code()));
+    let cli = Cli::try_parse()
+        .and_then(Cli::with_one_tenant)
+        .unwrap_or_else(|e| std::process::exit(failure::usage(&e).code()));
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
@@ -298,7 +331,7 @@ fn main() {
     // For a mount an interrupt is the ordinary end; an acceptance run cleans up first.
     let ends_itself = matches!(cli.command, Command::Mount(_) | Command::Acceptance(_));
     // A backup keeps what it has read.
-    let stops = matches!(cli.command, Command::Backup(_));
+    let stops = matches!(cli.command, Command::Backup(_) | Command::Nightly(_));
     if !ends_itself {
         let stop = stops.then(|| cli.global.host.stop.clone());
         // From a task of its own: what waits for a server may keep the other from being looked at.
@@ -380,6 +413,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Forget(a) => upkeep::forget(&global, a).await,
         Command::Prune(a) => upkeep::prune(&global, a).await,
         Command::Hold { command } => upkeep::hold(&global, command).await,
+        Command::Approver { command } => approvers::approver(&global, command).await,
         Command::Plan { command } => plans::plan(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
@@ -388,6 +422,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Assess(a) => assess::assess(&global, a).await,
         Command::Review { command } => review::review(&global, command).await,
         Command::Baseline { command } => baseline::baseline(&global, command).await,
+        Command::Nightly(a) => nightly::run(&global, a).await,
         Command::Status(a) => status::show(&global, a).await,
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,
@@ -405,7 +440,6 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn every_command_line_of_the_documents_is_taken() {

@@ -88,6 +88,12 @@ pub(crate) fn bundled(lines: impl IntoIterator<Item = (String, String)>) -> Stri
     out
 }
 
+/// What is alike in sentences about many: without the address, name or id of each.
+pub(crate) fn alike(cause: &str) -> String {
+    let is_own = |word: &&str| word.contains(['/', '=', '@']) || word.len() > 24;
+    cause.split_whitespace().filter(|word| !is_own(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Bad news, in one line: red, unless colours are unwanted or nobody looks.
 pub(crate) fn alarm(text: &str) -> String {
     crate::face::red(&shown_line(text))
@@ -136,5 +142,13 @@ mod tests {
              names each\nskipped x: denied\n"
         );
         assert_eq!(bundled([]), "");
+    }
+
+    #[test]
+    fn what_differs_in_an_address_alone_is_alike() {
+        let of =
+            |id: &str| alike(&format!("403 Forbidden: GET https://graph.example/{id}/content"));
+        assert_eq!(of("a"), of("b"));
+        assert_ne!(alike("403 Forbidden"), alike("503 Service Unavailable"));
     }
 }

@@ -1,7 +1,9 @@
 //! `strongroom plan`: plans that were kept, and by whom and when they were carried out.
 
 use crate::{
-    Global, output,
+    Global,
+    approvers::Asks,
+    output,
     progress::Bar,
     tenant_restore::{self, How, put_back, unasked},
     upkeep::{agreed, say_forgotten, say_pruned, say_released},
@@ -9,16 +11,21 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use clap::Subcommand;
+use jiff::{Timestamp, civil::Date};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use strongroom_model::{Ending, Record, Untrusted};
+use std::{path::PathBuf, sync::Arc};
+use strongroom_model::{Ending, Record, Untrusted, shown_line};
 use strongroom_operations::{
-    Copy2, School,
+    Copy2, Error, School,
+    approvers::{self, Approvals, Approves, Asker, Stands},
     plan::{
-        Applied, Authority, Effect, Kept, Operation, OperationKind, Plan, PlanId, PlanStore,
-        Prepared, Risk, Undo, again,
+        Applied, Authority, Effect, Kept as KeptPlan, Operation, OperationKind, Plan, PlanId,
+        PlanStore, Prepared, Risk, Undo, again,
     },
-    settings::{RestoreSettings, RestoreSettingsRequest},
+    settings::{
+        ApplyBaseline, Remediate, RestoreSettings, RestoreSettingsRequest, SettingsReport,
+        SettingsWork,
+    },
     upkeep::{Forget, Prune, PruneOptions, ReleaseHold},
 };
 
@@ -30,6 +37,26 @@ pub(crate) enum PlanCommand {
     Show {
         /// Plan: its id, or at least its first 8 digits.
         plan: String,
+    },
+    /// Approve of a plan that somebody else asked for: shows it, then asks.
+    Approve {
+        /// Plan: its id, or at least its first 8 digits.
+        plan: String,
+        /// Who approves, as they are enrolled.
+        #[arg(long)]
+        by: String,
+        /// Their key file.
+        #[arg(long)]
+        key: PathBuf,
+        /// The last day on which the approval counts, like 2027-07-31; that of the plan without it.
+        #[arg(long, value_name = "DAY")]
+        until: Option<Date>,
+        /// Why.
+        #[arg(long, value_name = "WHY", default_value = "approved as shown")]
+        reason: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Carry a plan out. It is made again first, and nothing is done where it would be another now.
     Apply {
@@ -46,54 +73,137 @@ pub(crate) enum PlanCommand {
         /// Show the plan and change nothing.
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        asks: Asks,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
     },
 }
 
+const ALONE: &str = "one person acts alone: nobody is enrolled who approves of it";
+
 fn store(global: &Global) -> anyhow::Result<PlanStore> {
     let config = global.config().context("plans are kept where the configuration says")?;
     Ok(PlanStore::of(&config, &global.host.accounts))
 }
 
-/// Keeps a plan for whoever carries it out.
-pub(crate) fn save<W>(global: &Global, ready: &Prepared<W>) -> anyhow::Result<Ending> {
-    let plan = ready.plan();
+/// Whether a plan was kept, and not to be carried out now.
+pub(crate) enum Kept {
+    /// It was, and the command ends so.
+    Yes(Ending),
+    /// Who asks may go on.
+    No,
+}
+
+/// Says of a plan that nobody else looks at it, where that is so.
+pub(crate) fn say_alone<W>(ready: &Prepared<W>) {
+    if ready.is_alone() && !ready.is_empty() {
+        println!("risk    {ALONE}");
+    }
+}
+
+/// Keeps a plan for whoever carries it out, where somebody wants it or others must approve of it.
+pub(crate) fn keep<W>(
+    global: &Global,
+    ready: &Prepared<W>,
+    asker: &Asker,
+    is_wanted: bool,
+) -> anyhow::Result<Kept> {
     if ready.is_empty() {
+        if !is_wanted {
+            return Ok(Kept::No);
+        }
         match global.json {
             true => println!("{}", json!({"plan": null})),
             false => println!("nothing is to be done, so no plan was kept"),
         }
-        return Ok(Ending::Done);
+        return Ok(Kept::Yes(Ending::Done));
     }
-    let id = store(global)?.put(plan)?;
-    match global.json {
-        true => println!("{}", json!({"plan": id, "expires": plan.expires})),
-        false => println!(
-            "kept as plan {}, until {:.0}; `strongroom plan apply {}` carries it out",
-            id.short(),
-            plan.expires,
-            id.short()
-        ),
+    if ready.is_alone() && !is_wanted {
+        return Ok(Kept::No);
     }
-    Ok(Ending::Done)
+    let asked = kept(global, ready, asker)?;
+    if global.json {
+        let (id, expires) = asked;
+        println!("{}", json!({"plan": id, "expires": expires, "alone": ready.is_alone()}));
+    }
+    // Who wanted no more than a plan has it.
+    Ok(Kept::Yes(if is_wanted { Ending::Done } else { Ending::Waiting }))
 }
 
-/// What a plan waits for, in a word.
-fn state(kept: &Kept, global: &Global) -> &'static str {
-    match (&kept.plan, &kept.applied) {
-        (_, Err(_)) | (Err(_), _) => "unreadable",
-        (_, Ok(Some(a))) if a.ended.is_none() => "begun",
-        (_, Ok(Some(a))) if !a.not_done.is_empty() => "partial",
-        (_, Ok(Some(_))) => "done",
-        (Ok(plan), Ok(None)) if plan.expires < global.host.clock.now() => "expired",
-        (Ok(_), Ok(None)) => "waits",
+/// Keeps a plan that does something, and that somebody asks for it; says so to people.
+pub(crate) fn kept<W>(
+    global: &Global,
+    ready: &Prepared<W>,
+    asker: &Asker,
+) -> anyhow::Result<(PlanId, Timestamp)> {
+    let plan = ready.plan();
+    let id = store(global)?.put(plan)?;
+    if asker.by().is_some() {
+        approvers::ask(&school(global, plan)?, plan, asker)?;
+    }
+    let (short, until) = (id.short(), plan.expires);
+    match (global.json, ready.is_alone()) {
+        (true, _) => {}
+        (false, true) => println!(
+            "kept as plan {short}, until {until:.0}; `strongroom plan apply {short}` carries it out"
+        ),
+        (false, false) => println!(
+            "kept as plan {short}, until {until:.0}, and nothing was done: it waits for approval \
+             (`strongroom plan approve {short} --by NAME --key FILE`); then `strongroom plan apply \
+             {short}` carries it out"
+        ),
+    }
+    Ok((id, plan.expires))
+}
+
+/// A plan of the list, and who stands behind it where that matters still.
+struct Row {
+    kept: KeptPlan,
+    stands: Option<Result<Stands, Error>>,
+}
+
+impl Row {
+    fn of(kept: KeptPlan, global: &Global) -> Self {
+        let stands = match (&kept.plan, &kept.applied) {
+            (Ok(plan), Ok(None)) if plan.expires >= global.host.clock.now() => {
+                // Of a repository without a school nobody knows before it is opened.
+                let school = school(global, plan).ok();
+                school.map(|s| Approvals::of_school(&s)?.stands(plan, global.host.clock.now()))
+            }
+            _ => None,
+        };
+        Self { kept, stands }
+    }
+
+    /// What it waits for, in a word.
+    fn state(&self, global: &Global) -> &'static str {
+        match (&self.kept.plan, &self.kept.applied) {
+            (_, Err(_)) | (Err(_), _) => "unreadable",
+            (_, Ok(Some(a))) if a.ended.is_none() => "begun",
+            (_, Ok(Some(a))) if !a.not_done.is_empty() => "partial",
+            (_, Ok(Some(_))) => "done",
+            (Ok(plan), Ok(None)) if plan.expires < global.host.clock.now() => "expired",
+            (Ok(_), Ok(None)) => match &self.stands {
+                Some(Err(_)) => "unreadable",
+                Some(Ok(stands)) if stands.lacks > 0 => "unapproved",
+                Some(Ok(stands)) if !stands.alone => "approved",
+                Some(Ok(_)) | None => "waits",
+            },
+        }
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Error> {
+        let stands = self.stands.as_ref().and_then(|s| s.as_ref().err());
+        [self.kept.plan.as_ref().err(), self.kept.applied.as_ref().err(), stands]
+            .into_iter()
+            .flatten()
     }
 }
 
 fn list(global: &Global) -> anyhow::Result<Ending> {
-    let wanted = match &global.tenant {
+    let wanted = match global.tenant() {
         Some(_) => Some(global.school()?.tenant().tenant_id.trim().to_lowercase()),
         None => None,
     };
@@ -103,12 +213,14 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
         // Whose it is nobody knows.
         (Some(_), Err(_)) | (None, _) => true,
     });
-    let whole = all.iter().all(|kept| state(kept, global) != "unreadable");
+    let all: Vec<Row> = all.into_iter().map(|kept| Row::of(kept, global)).collect();
+    let whole = all.iter().all(|row| row.state(global) != "unreadable");
     if global.json {
         let rows: Vec<Value> = all
             .iter()
-            .map(|kept| {
-                let mut row = json!({"plan": kept.id, "state": state(kept, global)});
+            .map(|of| {
+                let kept = &of.kept;
+                let mut row = json!({"plan": kept.id, "state": of.state(global)});
                 if let Ok(p) = &kept.plan {
                     row["operation"] = json!(p.operation);
                     row["school"] = json!(p.school);
@@ -120,8 +232,10 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
                 if let Ok(Some(a)) = &kept.applied {
                     row["applied"] = json!(a);
                 }
-                let errors = [kept.plan.as_ref().err(), kept.applied.as_ref().err()];
-                if let Some(e) = errors.into_iter().flatten().next() {
+                if let Some(Ok(stands)) = &of.stands {
+                    row["approval"] = json!(stands);
+                }
+                if let Some(e) = of.errors().next() {
                     row["error"] = json!(e.sentence());
                 }
                 row
@@ -132,8 +246,8 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
     }
     let rows: Vec<Vec<String>> = all
         .iter()
-        .map(|kept| {
-            let state = state(kept, global).to_owned();
+        .map(|of| {
+            let (kept, state) = (&of.kept, of.state(global).to_owned());
             let mut row = vec![kept.id.short().to_owned(), state];
             let applied = kept.applied.as_ref().ok().and_then(Option::as_deref);
             row.extend(match &kept.plan {
@@ -174,11 +288,8 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
         "not done",
     ];
     print!("{}", output::table(&head, &rows));
-    for kept in &all {
-        let errors = [kept.plan.as_ref().err(), kept.applied.as_ref().err()];
-        for e in errors.into_iter().flatten() {
-            println!("{}", output::alarm(&e.sentence()));
-        }
+    for e in all.iter().flat_map(Row::errors) {
+        println!("{}", output::alarm(&e.sentence()));
     }
     Ok(if whole { Ending::Done } else { Ending::Partial })
 }
@@ -224,19 +335,42 @@ fn carried_out(a: &Applied) -> String {
     out
 }
 
+/// Who stands behind a plan, for people.
+fn behind(stands: &Stands) -> String {
+    let line = |text: &String| Untrusted::from(text).line().to_string();
+    let mut out = String::new();
+    if !stands.approved.is_empty() {
+        let by: Vec<String> = stands.approved.iter().map(line).collect();
+        out.push_str(&format!("approve by {}\n", by.join(", ")));
+    }
+    for idle in &stands.idle {
+        out.push_str(&format!("idle    {}\n", line(idle)));
+    }
+    match stands.lacks {
+        0 => {}
+        n => out.push_str(&format!("lacks   {n} more approval{}\n", if n == 1 { "" } else { "s" })),
+    }
+    out
+}
+
 /// A plan for people.
 fn describe(id: &PlanId, plan: &Plan) -> String {
     let line = |text: &Option<Untrusted>, none: &str| {
         text.as_ref().map_or(none.to_owned(), |t| t.line().to_string())
     };
     let mut out = format!(
-        "plan    {id}\nwhat    {}\nschool  {} (tenant {}, repository {})\nasked   by {} on {:.0}, \
-         may be carried out until {:.0}\neffect  {}\n",
+        "plan    {id}\nwhat    {}\nschool  {} (tenant {}, repository {})\nasked   by {}{} on \
+         {:.0}, may be carried out until {:.0}\neffect  {}\n",
         words::command(plan.operation),
         line(&plan.school.name, "no school in particular"),
         line(&plan.school.tenant_id, "not known"),
         Untrusted::from(&plan.school.repository).line(),
         plan.asked.by.line(),
+        plan.asked
+            .key
+            .as_ref()
+            .map(|k| format!(" (key {:.16})", Untrusted::from(k).line()))
+            .unwrap_or_default(),
         plan.asked.at,
         plan.expires,
         effect(plan.effect),
@@ -244,7 +378,7 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
     asked("", &plan.request, &mut out);
     for risk in &plan.risks {
         let text = match risk {
-            Risk::Alone => "one person asks and carries it out, and nobody else looks at it",
+            Risk::Alone => ALONE,
             Risk::Access => "it decides who gets into the tenant",
             Risk::Irreversible { why } => why,
         };
@@ -299,7 +433,7 @@ fn copy2(global: &Global, plan: &Plan) -> anyhow::Result<Copy2> {
 
 /// The school that a plan is of: the one that was chosen, or else that of the plan's tenant.
 fn school(global: &Global, plan: &Plan) -> anyhow::Result<School> {
-    if global.tenant.is_some() {
+    if global.tenant().is_some() {
         return global.school();
     }
     let config = global.config()?;
@@ -311,6 +445,23 @@ fn school(global: &Global, plan: &Plan) -> anyhow::Result<School> {
     global.school_named(&tenant.name)
 }
 
+/// Sets settings of a plan's school.
+async fn set<O>(
+    global: &Global,
+    plan: &Record<Plan>,
+    leave: Authority,
+    bar: &Arc<Bar>,
+) -> anyhow::Result<Ending>
+where
+    O: Operation<At = School, Work = SettingsWork, Report = SettingsReport>,
+{
+    let school = school(global, plan)?;
+    let ready = again::<O>(&school, plan, bar.clone()).await?;
+    bar.finish();
+    let done = tenant_restore::carry_out::<O>(global, &school, ready, leave).await?;
+    tenant_restore::show(global, &school, &done)
+}
+
 async fn carry_out(
     global: &Global,
     plan: &Record<Plan>,
@@ -319,12 +470,9 @@ async fn carry_out(
 ) -> anyhow::Result<Ending> {
     let copy2 = copy2(global, plan)?;
     Ok(match plan.operation {
-        OperationKind::RestoreSettings => {
-            let school = school(global, plan)?;
-            let ready = again::<RestoreSettings>(&school, plan, bar.clone()).await?;
-            bar.finish();
-            tenant_restore::carry_out(global, &school, ready, leave).await?
-        }
+        OperationKind::RestoreSettings => set::<RestoreSettings>(global, plan, leave, bar).await?,
+        OperationKind::ApplyBaseline => set::<ApplyBaseline>(global, plan, leave, bar).await?,
+        OperationKind::Remediate => set::<Remediate>(global, plan, leave, bar).await?,
         OperationKind::Forget => {
             let ready = again::<Forget>(&copy2, plan, bar.clone()).await?;
             let done = Forget::apply(&copy2, ready, leave, bar.clone()).await?;
@@ -353,7 +501,12 @@ async fn apply(global: &Global, word: &str, yes: bool) -> anyhow::Result<Ending>
     let id = store.find(word)?;
     let plan = store.get(&id)?;
     store.waits(&id)?;
-    let leave = Authority::alone(&plan, &global.host.account, global.host.clock.now())?;
+    let now = global.host.clock.now();
+    let leave = Authority::of(&plan, &global.host.account, now)?;
+    // Nobody is asked in vain: it is looked at again when it begins.
+    if let Ok(school) = school(global, &plan) {
+        Approvals::of_school(&school)?.check(&plan, now)?;
+    }
     unasked(global, yes)?;
     if !global.json {
         print!("{}", describe(&id, &plan));
@@ -367,7 +520,48 @@ async fn apply(global: &Global, word: &str, yes: bool) -> anyhow::Result<Ending>
     done
 }
 
-async fn undo(global: &Global, word: &str, dry_run: bool, yes: bool) -> anyhow::Result<Ending> {
+/// Who approves of which plan, and how.
+struct Approval<'a> {
+    word: &'a str,
+    how: Approves<'a>,
+    yes: bool,
+}
+
+fn approve(global: &Global, with: &Approval<'_>) -> anyhow::Result<Ending> {
+    let store = store(global)?;
+    let id = store.find(with.word)?;
+    let plan = store.get(&id)?;
+    store.waits(&id)?;
+    unasked(global, with.yes)?;
+    if !global.json {
+        print!("{}", describe(&id, &plan));
+    }
+    let question = format!("does {} approve of this?", shown_line(with.how.by));
+    if !agreed(with.yes, &question)? {
+        return Ok(Ending::Failed);
+    }
+    let stands = approvers::approve(&school(global, &plan)?, &plan, with.how)?;
+    match global.json {
+        true => println!("{}", json!({"plan": id, "approval": stands})),
+        false => {
+            print!("{}", behind(&stands));
+            let short = id.short();
+            match stands.lacks {
+                0 => println!("approved: `strongroom plan apply {short}` carries it out"),
+                _ => println!("it waits for the approval of somebody else too"),
+            }
+        }
+    }
+    Ok(Ending::Done)
+}
+
+async fn undo(
+    global: &Global,
+    word: &str,
+    asks: &Asks,
+    dry_run: bool,
+    yes: bool,
+) -> anyhow::Result<Ending> {
     let store = store(global)?;
     let id = store.find(word)?;
     let plan = store.get(&id)?;
@@ -391,7 +585,7 @@ async fn undo(global: &Global, word: &str, dry_run: bool, yes: bool) -> anyhow::
                 report_only: false,
                 is_undo: true,
             };
-            let how = How { dry_run, save_plan: false, yes };
+            let how = How { asker: asks.asker()?, dry_run, save_plan: false, yes };
             put_back(global, &school(global, &plan)?, request, how).await
         }
     }
@@ -406,15 +600,25 @@ pub(crate) async fn plan(global: &Global, command: PlanCommand) -> anyhow::Resul
             let plan = store.get(&id)?;
             let applied = store.applied(&id);
             let known = applied.as_ref().ok().and_then(Option::as_ref);
-            let unknown = applied.as_ref().err().map(|e| e.sentence());
+            let stands = match known {
+                None => school(global, &plan).ok().map(|school| {
+                    Approvals::of_school(&school)?.stands(&plan, global.host.clock.now())
+                }),
+                Some(_) => None,
+            };
+            let unstood = stands.as_ref().and_then(|s| s.as_ref().err());
+            let stands = stands.as_ref().and_then(|s| s.as_ref().ok());
+            let unknown = applied.as_ref().err().or(unstood).map(|e| e.sentence());
             if global.json {
-                let mut shown = json!({"id": id, "plan": plan, "applied": known});
+                let mut shown =
+                    json!({"id": id, "plan": plan, "applied": known, "approval": stands});
                 if let Some(why) = &unknown {
                     shown["error"] = json!(why);
                 }
                 println!("{shown}");
             } else {
                 print!("{}", describe(&id, &plan));
+                print!("{}", stands.map(behind).unwrap_or_default());
                 print!("{}", known.map(|a| carried_out(a)).unwrap_or_default());
                 if let Some(why) = &unknown {
                     println!("{}", output::alarm(why));
@@ -423,7 +627,13 @@ pub(crate) async fn plan(global: &Global, command: PlanCommand) -> anyhow::Resul
             Ok(if unknown.is_none() { Ending::Done } else { Ending::Partial })
         }
         PlanCommand::Apply { plan, yes } => apply(global, &plan, yes).await,
-        PlanCommand::Undo { plan, dry_run, yes } => undo(global, &plan, dry_run, yes).await,
+        PlanCommand::Approve { plan, by, key, until, reason, yes } => {
+            let how = Approves { by: &by, key_file: &key, until, reason: &reason };
+            approve(global, &Approval { word: &plan, how, yes })
+        }
+        PlanCommand::Undo { plan, dry_run, asks, yes } => {
+            undo(global, &plan, &asks, dry_run, yes).await
+        }
     }
 }
 

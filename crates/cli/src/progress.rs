@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use std::{
     collections::HashSet,
+    io::IsTerminal,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -22,6 +23,8 @@ struct Seen {
     began: Instant,
     work: Work,
     told: Told,
+    /// Sentences that wait for the report, where they do.
+    held: Option<Vec<String>>,
 }
 
 /// How far a phase is.
@@ -106,8 +109,30 @@ impl Bar {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        let seen = Seen { began: Instant::now(), work: Work::default(), told: Told::default() };
+        let seen = Seen {
+            began: Instant::now(),
+            work: Work::default(),
+            told: Told::default(),
+            held: None,
+        };
         Arc::new(Self { bar, seen: Mutex::new(seen), quiet })
+    }
+
+    /// One of a command whose report says what went wrong: where nobody watches, it is said there
+    /// alone, once.
+    pub(crate) fn for_report(quiet: bool) -> Arc<Self> {
+        let bar = Self::new(quiet);
+        if !std::io::stderr().is_terminal() {
+            bar.seen().held = Some(Vec::new());
+        }
+        bar
+    }
+
+    /// Says what was held for a report that does not say it.
+    pub(crate) fn tell_held(&self, is_told: impl Fn(&str) -> bool) {
+        let held = self.seen().held.take().unwrap_or_default();
+        held.iter().filter(|text| !is_told(text)).for_each(|text| self.note(text));
+        self.finish();
     }
 
     pub(crate) fn finish(&self) {
@@ -165,6 +190,9 @@ impl Progress for Bar {
     }
 
     fn note(&self, text: &str) {
+        if let Some(held) = &mut self.seen().held {
+            return held.push(text.to_owned());
+        }
         if !self.quiet && self.seen().told.is_new(text) {
             self.bar.suspend(|| eprintln!("{}", output::alarm(&format!("ALARM {text}"))));
         }

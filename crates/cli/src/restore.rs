@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +16,7 @@ use strongroom_engine::restore::{
 use strongroom_engine::{Progress, rooms::Place};
 use strongroom_model::{Ending, Untrusted, shown_line};
 use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
-use strongroom_operations::{Identity, School};
+use strongroom_operations::{BroughtBack, Identity, School};
 use strongroom_repository::{NodeKind, Repository};
 
 #[derive(Args, Clone, Debug)]
@@ -69,7 +69,14 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
         return to_files(global, args, target).await;
     }
     let school = global.school()?;
-    let (plan, apply) = prepare(&school, &args, global.is_quiet()).await?;
+    let target = target(&school, &args)?;
+    // Where nobody is asked, nobody else creates between the plan and what it makes.
+    let alone = match args.yes && !args.dry_run {
+        true => Some(target.restoring(BroughtBack::Data)?),
+        false => None,
+    };
+    let seen = school.now();
+    let (mut plan, mut apply) = prepare(&school, &args, global.is_quiet()).await?;
     if global.json && args.dry_run {
         println!("{}", serde_json::to_string(&plan)?);
         return Ok(Ending::Done);
@@ -84,6 +91,19 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
         println!("nothing was changed");
         return Ok(Ending::Failed);
     }
+    let _alone = match alone {
+        Some(alone) => alone,
+        None => {
+            let alone = target.restoring(BroughtBack::Data)?;
+            if alone.another_was_at_it_after(seen) {
+                let fresh = prepare(&school, &args, global.is_quiet()).await?;
+                let shown = std::mem::replace(&mut plan, fresh.0);
+                apply = fresh.1;
+                no_more_than(&shown, &plan)?;
+            }
+            alone
+        }
+    };
     let left_out = !plan.users_missing.is_empty();
     let folder = plan.folder.clone();
     let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
@@ -114,11 +134,37 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{}", result(&report));
-        if let Some(folder) = folder {
+        // Where nobody was there to bring anything to, no folder was made.
+        if let Some(folder) = folder.filter(|_| !report.items.is_empty() || report.kept > 0) {
             println!("what was brought back is in the folder {folder:?} of each mailbox and drive");
         }
     }
     Ok(if report.failed == 0 && !left_out { Ending::Done } else { Ending::Partial })
+}
+
+/// The school whose tenant it goes to.
+fn target(school: &School, args: &Restore) -> anyhow::Result<School> {
+    Ok(match &args.to_tenant {
+        Some(name) => school.other(name)?,
+        None => school.clone(),
+    })
+}
+
+/// Refuses what was not shown to whoever agreed: another restore was carried out meanwhile.
+fn no_more_than(shown: &Plan, fresh: &Plan) -> anyhow::Result<()> {
+    let of = |plan: &Plan| -> BTreeSet<(Untrusted, &'static str)> {
+        let acts = plan.rows.iter().filter(|row| row.action != Action::Keep);
+        acts.map(|row| (row.path.clone(), verb(row.action))).collect()
+    };
+    let shown = of(shown);
+    if let Some((path, verb)) = of(fresh).into_iter().find(|act| !shown.contains(act)) {
+        bail!(
+            "another restore was carried out since the plan was shown, and it would {verb} {} now; \
+             nothing was done, look at the plan again",
+            path.quoted()
+        );
+    }
+    Ok(())
 }
 
 /// The record of restores, beside the configuration: `restores/<tenant>.jsonl`. A line when one
@@ -193,10 +239,7 @@ pub(crate) async fn prepare(
     args: &Restore,
     quiet: bool,
 ) -> anyhow::Result<(Plan, Apply)> {
-    let target = match &args.to_tenant {
-        Some(name) => school.other(name)?,
-        None => school.clone(),
-    };
+    let target = target(school, args)?;
     let repo = school.repository().await?;
     let client = target.client(Identity::Write)?;
     let snapshot = match args.snapshot.as_str() {
@@ -266,17 +309,20 @@ fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
     Ok(map)
 }
 
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Replace => "overwrite",
+        Action::Move => "put back in place",
+        Action::Keep => "keep as it is",
+        Action::Remove => "delete",
+    }
+}
+
 pub(crate) fn describe(plan: &Plan) -> String {
     let mut sums: BTreeMap<(&Untrusted, &str), (u64, u64)> = BTreeMap::new();
     for r in &plan.rows {
-        let verb = match r.action {
-            Action::Create => "create",
-            Action::Replace => "overwrite",
-            Action::Move => "put back in place",
-            Action::Keep => "keep as it is",
-            Action::Remove => "delete",
-        };
-        let sum = sums.entry((&r.user, verb)).or_default();
+        let sum = sums.entry((&r.user, verb(r.action))).or_default();
         sum.0 += 1;
         sum.1 += r.bytes;
     }

@@ -202,7 +202,9 @@ fn overdue(s: &SchoolStatus) -> String {
             DutyState::Late => Some(d.duty.to_owned()),
             DutyState::Failed => Some(format!("{} failed", d.duty)),
             DutyState::Unknown => Some(format!("{}{UNKNOWN}", d.duty)),
-            DutyState::Done | DutyState::Due | DutyState::Running | DutyState::Never => None,
+            // It is not late yet; but whoever reads this takes "-" for all that was owed.
+            DutyState::Never => Some(format!("{} never", d.duty)),
+            DutyState::Done | DutyState::Due | DutyState::Running => None,
         })
         .collect();
     match words.is_empty() {

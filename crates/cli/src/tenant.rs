@@ -2,30 +2,24 @@
 
 use crate::{
     Global,
-    edge::blocking,
     export::{SchoolReport, word},
     failure,
     fleet::{self, Format},
     output,
-    rules::OwnRules,
+    rules::tell_broken,
 };
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use std::{path::PathBuf, sync::Arc};
-use strongroom_engine::configuration;
-use strongroom_guards::{
-    Change, Exceptions, Kind, OnFailureAnswer, Rank, Report, Verdict, attribute, compare, judge,
-    rule::Severity,
-};
-use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
+use std::path::PathBuf;
+use strongroom_model::{CollectionState, Ending};
 use strongroom_operations::{
-    Duty, Found, Identity, School,
-    config::TenantEntry,
-    settings::{self, break_glass, called},
+    Kind, School,
+    rules::{Finding, OwnRules, Report, Severity, Verdict},
+    settings::{
+        Checked, DiffWith, KeptSettings, Rank, check_settings, compare_settings, keep_settings,
+    },
 };
-use strongroom_repository::{Id, Repository};
-use strongroom_workloads::configuration::audits;
 
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {
@@ -122,32 +116,9 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
     }
 }
 
-/// The application that reads for the backup: what it loses blinds it. The writer's consent comes
-/// and goes with its work.
-pub(crate) fn backup_ids(tenant: &TenantEntry) -> Vec<String> {
-    tenant
-        .identities
-        .get(Identity::Read.name())
-        .map(|i| i.application_id.clone())
-        .into_iter()
-        .collect()
-}
-
-/// Microsoft's own score of the day: reached, and possible.
-pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> {
-    let day = &configuration.collections.get(security::SECURE_SCORE)?.objects.first()?.volatile;
-    Some((day["currentScore"].as_f64()?, day["maxScore"].as_f64().filter(|m| *m > 0.0)?))
-}
-
-/// What people decided about a tenant: in the file that it names, and among the decisions that
-/// are kept.
-pub(crate) fn exceptions(school: &School) -> anyhow::Result<Exceptions> {
-    Ok(settings::exceptions(school, &crate::review::that_count(school)?)?)
-}
-
 /// Of one tenant, or of all, one after the other: what fails in one keeps no other back.
 async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
-    if global.tenant.is_some() || global.config()?.tenants.len() < 2 {
+    if global.tenant().is_some() || global.config()?.tenants.len() < 2 {
         return snapshot_one(global, &global.school()?, everything).await;
     }
     let mut endings = Vec::new();
@@ -169,49 +140,15 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
     Ok(Ending::of_several(&endings))
 }
 
-type Kept = (configuration::ConfigurationReport, bool, Vec<Change>);
-
-/// Keeps the settings: what was read, whether there were any before, and what changed since.
-async fn keep(global: &Global, school: &School, everything: bool) -> anyhow::Result<Kept> {
-    let tenant = school.tenant();
-    let repo = school.repository().await?;
-    let client = school.client(Identity::Read)?;
-    let own = backup_ids(tenant);
-    let before = configuration::latest(&repo, &tenant.name)?;
-    let bar = global.bar();
-    let report = configuration::snapshot(
-        repo.clone(),
-        client,
-        &tenant.name,
-        everything,
-        school.cache()?,
-        bar.clone(),
-    )
-    .await;
-    bar.finish();
-    let report = report?;
-    let changes = match (before.as_ref(), configuration::latest(&repo, &tenant.name)?) {
-        (Some((_, before)), Some((_, now))) => compare(before, &now, &own, true).changes,
-        _ => Vec::new(),
-    };
-    Ok((report, before.is_some(), changes))
-}
-
 async fn snapshot_one(
     global: &Global,
     school: &School,
     everything: bool,
 ) -> anyhow::Result<Ending> {
-    let attempt = school.begin(Duty::Settings);
-    let done = keep(global, school, everything).await;
-    failure::note(attempt, &done, |attempt, (report, _, changes)| {
-        let grave = changes.iter().filter(|c| c.rank <= Rank::High);
-        let told: Vec<_> = grave
-            .map(|c| (format!("{} {}", c.collection, c.object), c.says.line().to_string()))
-            .collect();
-        attempt.settings_kept(report, &told);
-    });
-    let (report, had_some, changes) = done?;
+    let bar = global.bar();
+    let kept = keep_settings(school, everything, bar.clone()).await;
+    bar.finish();
+    let KeptSettings { report, is_first, changes } = kept?;
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["tenant"] = school.name().into();
@@ -271,8 +208,8 @@ async fn snapshot_one(
             report.snapshot,
             report.objects,
             report.collections.values().filter(|s| s.is_collected()).count(),
-            match (had_some, changes.len()) {
-                (false, _) => "the first".to_owned(),
+            match (is_first, changes.len()) {
+                (true, _) => "the first".to_owned(),
                 (_, 0) => "no change".to_owned(),
                 (_, 1) => "1 change since the one before".to_owned(),
                 (_, n) => format!("{n} changes since the one before"),
@@ -285,55 +222,14 @@ async fn snapshot_one(
     Ok(report.ending())
 }
 
-/// The configuration of a snapshot of a tenant, by id or `latest`.
-pub(crate) fn load(
-    repo: &Repository,
-    tenant: &str,
-    name: &str,
-) -> anyhow::Result<(Id, Configuration)> {
-    if name != "latest" {
-        // It may claim a time that has not come.
-        crate::commands::snapshot(repo, name)?;
-    }
-    Ok(settings::load(repo, tenant, name)?)
-}
-
 async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
     let school = global.school()?;
-    let own = OwnRules::read(school.config());
-    let exceptions = exceptions(&school)?;
-    let repo = school.repository().await?;
-    let (name, wanted) = (school.name().to_owned(), args.snapshot.clone());
-    let (id, configuration) = blocking(move || load(&repo, &name, &wanted)).await?;
-    own.tell();
-    let today = school.today();
-    let (said, broken) = own.judge(&configuration, &exceptions, today);
-    let report = judge(&configuration, &exceptions, said, today);
-    let fails = |at_least: Severity| {
-        report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least)
-    };
-    // Who is blind has not seen that all is well.
-    let blind = broken || configuration.collections.values().any(|c| c.state.is_blind());
-    // Rules of which somebody wants to hear at once.
-    let alerts: Vec<String> = report
-        .findings
-        .iter()
-        .filter(|f| {
-            f.verdict == Verdict::Failed && exceptions.answer(&f.rule) == OnFailureAnswer::Alert
-        })
-        .map(|f| f.rule.to_string())
-        .collect();
-    let code = match !alerts.is_empty() || args.fail_on.is_some_and(|g| fails(g.severity())) {
-        true => Ending::Alarm,
-        false if blind => Ending::Partial,
-        false => Ending::Done,
-    };
-    // Of an older snapshot nothing is news.
-    if args.snapshot == "latest" {
-        let text = |rule: &String| format!("the rule {rule} fails, and its answer is alert");
-        let found: Vec<Found> = alerts.iter().map(|r| Found::high("rule", r, text(r))).collect();
-        school.tell("rules", &found);
-    }
+    let own = OwnRules::read(school.config(), school.host());
+    let checked = check_settings(&school, &own, &args.snapshot).await?;
+    tell_broken(&own);
+    checked.told.iter().for_each(|text| eprintln!("{}", output::alarm(text)));
+    let ending = checked.ending(args.fail_on.map(Gravity::severity));
+    let Checked { snapshot: id, report, secure_score, alerts, is_blind: blind, .. } = checked;
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();
@@ -341,22 +237,23 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
         println!("{value}");
     } else if args.format == Format::Table && args.out.is_none() {
         alerts.iter().for_each(|rule| println!("{}", output::alarm(&format!("ALERT {rule}"))));
-        print!("{}", describe(&report, &id, args.all));
+        print!("{}", describe(&report, &id.short(), args.all));
     } else {
+        let at = school.now();
         let school = SchoolReport {
             name: school.name().to_owned(),
-            secure_score: secure_score(&configuration),
+            secure_score,
             report: Ok(report),
             blind,
         };
-        fleet::write(&[school], args.format, today, args.out.as_deref())?;
+        fleet::write(&[school], args.format, at, args.out.as_deref())?;
     }
-    Ok(code)
+    Ok(ending)
 }
 
 /// What matters first: how it stands, what one act would mend, then each failing rule with what was
 /// found.
-fn describe(report: &Report, id: &Id, all: bool) -> String {
+fn describe(report: &Report, id: &str, all: bool) -> String {
     let count = |v: Verdict| report.counts.get(&v).copied().unwrap_or(0);
     let mut out = format!(
         "{}: score {}; {} failed, {} for a person to look at, {} skipped, {} accepted, {} \
@@ -369,9 +266,9 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
         count(Verdict::Accepted),
         count(Verdict::Passed),
         report.taken.strftime("%Y-%m-%d %H:%M UTC"),
-        id.short(),
+        id,
     );
-    let unnamed = |f: &&strongroom_guards::Finding| {
+    let unnamed = |f: &&Finding| {
         f.verdict == Verdict::Failed
             && f.concerns.iter().all(|c| {
                 let says = c.says.as_str();
@@ -420,64 +317,25 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
 
 async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
     let school = global.school()?;
-    let tenant = school.tenant();
-    let own = backup_ids(tenant);
-    let repo = school.repository().await?;
-    let other = match &args.with {
-        Some(name) => Some((name.clone(), school.other(name)?.repository().await?)),
-        None => None,
+    let with = match (args.with, args.baseline, args.old) {
+        (Some(other), ..) => DiffWith::School(other),
+        (_, Some(wanted), _) => DiffWith::Baseline(wanted),
+        (_, _, Some(old)) => DiffWith::Snapshot(old),
+        (None, None, None) => DiffWith::Before,
     };
-    let wanted = args
-        .baseline
-        .as_ref()
-        .map(|name| crate::baseline::named(school.config(), name))
-        .transpose()?;
-    let (excepted, today) = (exceptions(&school)?, school.today());
-    let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
-    let (old, new) = blocking(move || {
-        let right = load(&repo, &name, &new)?;
-        if let Some(wanted) = &wanted {
-            let emergency: Vec<String> = break_glass(&excepted, today)
-                .map(|who| {
-                    called(&right.1, who).unwrap_or_else(|| {
-                        format!("@{}/{who}", if who.contains('@') { "users" } else { "groups" })
-                    })
-                })
-                .collect();
-            let left = (right.0, wanted.over(&right.1, &emergency));
-            return Ok((left, right));
-        }
-        let left = match (&other, &old) {
-            (Some((other, theirs)), _) => return Ok((right, load(theirs, other, "latest")?)),
-            (None, Some(old)) => load(&repo, &name, old)?,
-            (None, None) => before(&repo, &name, &right)?,
-        };
-        Ok((left, right))
-    })
-    .await?;
-    let mut found = compare(&old.1, &new.1, &own, args.with.is_none());
-    // Nobody did anything here: two tenants differ, or a tenant and what is wanted of it.
-    let sides = args
-        .with
-        .as_deref()
-        .map(|other| (tenant.name.as_str(), other))
-        .or(args.baseline.as_deref().map(|wanted| (wanted, tenant.name.as_str())));
-    if let Some((left, right)) = sides {
-        found.changes.iter_mut().for_each(|c| c.says = unlike(c, left, right).into());
-    }
-    if args.who {
-        let client = school.client(Identity::Read)?;
-        let log = audits(&client, old.1.taken).await.context(
-            "the audit log cannot be read, so \
-            nobody can be named; without --who the changes are shown",
-        )?;
-        attribute(&mut found, &log);
-    }
+    let found = compare_settings(&school, &with, &args.new, args.who).await;
+    let is_asked = |e: &strongroom_operations::Error| args.who && e.kind() == Kind::Tenant;
+    let found = match found {
+        Err(e) if is_asked(&e) => Err(e).context("without --who the changes are shown")?,
+        found => found?,
+    };
+    found.told.iter().for_each(|text| eprintln!("{}", output::alarm(text)));
+    let (old, new) = (&found.old, &found.new);
     if global.json {
         println!(
             "{}",
-            json!({"old": old.0.to_string(), "new": new.0.to_string(), "changes": found.changes,
-                "not_compared": found.not_compared})
+            json!({"old": old.snapshot.to_string(), "new": new.snapshot.to_string(),
+                "changes": found.changes, "not_compared": found.not_compared})
         );
         return Ok(Ending::Done);
     }
@@ -500,32 +358,26 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
             println!("           {}: {} → {}", p.path.line(), p.old, p.new);
         }
     }
-    // What no interface gives on either side is no news.
-    let never_given = |collection: &String| {
-        [&old.1, &new.1].iter().all(|side| {
-            let state = side.collections.get(collection).map(|c| &c.state);
-            matches!(state, Some(CollectionState::NoApi { .. }))
-        })
-    };
-    for (collection, why) in found.not_compared.iter().filter(|(name, _)| !never_given(name)) {
+    let news = found.not_compared.iter().filter(|(name, _)| !found.never_given.contains(*name));
+    for (collection, why) in news {
         println!("not compared: {collection}: {why}");
     }
     let count = found.changes.len();
-    if let Some((left, right)) = sides {
+    if let Some((left, right)) = &found.sides {
         println!(
             "{} between {left} and {right} (snapshot {})",
             counted(count, "difference"),
-            new.0.short()
+            new.snapshot.short()
         );
         return Ok(Ending::Done);
     }
     println!(
         "{} between {} ({}) and {} ({})",
         counted(count, "change"),
-        old.0.short(),
-        old.1.taken.strftime("%Y-%m-%d %H:%M"),
-        new.0.short(),
-        new.1.taken.strftime("%Y-%m-%d %H:%M"),
+        old.snapshot.short(),
+        old.taken.strftime("%Y-%m-%d %H:%M"),
+        new.snapshot.short(),
+        new.taken.strftime("%Y-%m-%d %H:%M"),
     );
     Ok(Ending::Done)
 }
@@ -535,62 +387,5 @@ fn counted(n: usize, what: &str) -> String {
         0 => format!("no {what}"),
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
-    }
-}
-
-/// A difference between two sides of which neither came before the other.
-fn unlike(c: &Change, left: &str, right: &str) -> String {
-    let object = &c.object;
-    let shown =
-        |v: &serde_json::Value| if v.is_null() { "nothing".to_owned() } else { v.to_string() };
-    match c.kind {
-        Kind::Added => format!("{object}: {right} has it, {left} has not"),
-        Kind::Removed => format!("{object}: {left} has it, {right} has not"),
-        _ => {
-            let some = c.properties.iter().take(3).map(|p| {
-                format!(
-                    "{} is {} in {left} and {} in {right}",
-                    p.path.as_str(),
-                    shown(&p.old),
-                    shown(&p.new)
-                )
-            });
-            let more = if c.properties.len() > 3 {
-                format!("; and {} more", c.properties.len() - 3)
-            } else {
-                String::new()
-            };
-            format!("{object}: {}{more}", some.collect::<Vec<_>>().join("; "))
-        }
-    }
-}
-
-/// The newest snapshot before this one whose configuration is another.
-fn before(
-    repo: &Arc<Repository>,
-    tenant: &str,
-    this: &(Id, Configuration),
-) -> anyhow::Result<(Id, Configuration)> {
-    let mut first = None;
-    for (id, snapshot) in repo.snapshots()?.into_iter().rev() {
-        if snapshot.hostname != *tenant
-            || !snapshot.is_finished()
-            || id == this.0
-            || snapshot.time >= this.1.taken
-        {
-            continue;
-        }
-        let Some(found) = configuration::load(repo, &snapshot)? else { continue };
-        if found.collections != this.1.collections {
-            return Ok((id, found));
-        }
-        first = Some((id, found));
-    }
-    match first {
-        Some(same) => Ok(same),
-        None => bail!(
-            "there is only one configuration of {tenant}; a second `strongroom tenant snapshot` \
-             gives something to compare with"
-        ),
     }
 }

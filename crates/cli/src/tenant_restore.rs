@@ -1,21 +1,25 @@
 //! `strongroom tenant restore`: settings are put back; plan, show, ask, apply, read back.
 
-use crate::{Global, export::word, output, plans, review::undo_command};
+use crate::{
+    Global,
+    approvers::Asks,
+    export::word,
+    output,
+    plans::{self, Kept},
+    review::undo_command,
+};
 use clap::Args;
 use serde_json::json;
-use std::sync::Arc;
-use strongroom_engine::configuration::RestorePlan;
-use strongroom_guards::{Property, compare};
-use strongroom_model::{Configuration, Ending, shown_line};
+use strongroom_model::{Ending, shown_line};
 use strongroom_operations::{
     School,
-    plan::{Authority, Guarded, Operation, guard},
+    approvers::Asker,
+    plan::{Authority, Done, Guarded, Operation, guard},
     settings::{
-        self, Applied, RestoreSettings, RestoreSettingsRequest, RestoreSettingsWork, WayBack,
-        keep_way_back,
+        Aim, Applied, Property, RestoreSettings, RestoreSettingsRequest, SettingsReport,
+        SettingsWork, WayBack, compare, keep_way_back,
     },
 };
-use strongroom_repository::{Id, Repository};
 
 #[derive(Args)]
 pub(crate) struct Restore {
@@ -42,13 +46,16 @@ pub(crate) struct Restore {
     /// Keep the plan and change nothing: `plan apply` carries it out later.
     #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
     save_plan: bool,
+    #[command(flatten)]
+    asks: Asks,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
 }
 
 /// A plan for people: what is done to which object, and each setting as it is and as it becomes.
-pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configuration) -> String {
+pub(crate) fn describe(work: &SettingsWork) -> String {
+    let (plan, now, wanted) = (work.restore(), work.now(), work.wanted());
     let mut out = String::new();
     let changes = compare(&now.in_the_words_of(wanted), wanted, &[], false).changes;
     for a in &plan.acts {
@@ -122,16 +129,17 @@ fn request(args: Restore) -> RestoreSettingsRequest {
     }
 }
 
-/// What is to be done beside planning.
-#[derive(Clone, Copy)]
+/// What is to be done beside planning, and for whom.
 pub(crate) struct How {
+    pub(crate) asker: Asker,
     pub(crate) dry_run: bool,
     pub(crate) save_plan: bool,
     pub(crate) yes: bool,
 }
 
 pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
-    let how = How { dry_run: args.dry_run, save_plan: args.save_plan, yes: args.yes };
+    let asker = args.asks.asker()?;
+    let how = How { asker, dry_run: args.dry_run, save_plan: args.save_plan, yes: args.yes };
     put_back(global, &global.school()?, request(args), how).await
 }
 
@@ -145,30 +153,34 @@ pub(crate) async fn put_back(
     let (bar, by) = (global.bar(), &global.host.account);
     let ready = RestoreSettings::plan(school, request, by, bar.clone()).await;
     bar.finish();
-    let ready = ready?;
+    let ready = ready?.asked_by(&how.asker);
     let work = ready.work();
-    let (id, plan) = (work.snapshot(), work.restore());
+    let (id, plan) = (work.aim().snapshot(), work.restore());
+    let id = id.map(|id| id.to_string()).unwrap_or_default();
     if !global.json {
-        print!("{}", describe(plan, work.now(), work.wanted()));
+        print!("{}", describe(work));
+        plans::say_alone(&ready);
     }
     if ready.is_empty() {
         match global.json {
-            true => println!(
-                "{}",
-                json!({"snapshot": id.to_string(), "plan": plan, "outcomes": [], "left": []})
-            ),
+            true => {
+                println!("{}", json!({"snapshot": id, "plan": plan, "outcomes": [], "left": []}))
+            }
             false => println!("nothing is to be set"),
         }
         return Ok(if plan.cannot.is_empty() { Ending::Done } else { Ending::Partial });
     }
     let count = plan.acts.len();
-    let shown = how.dry_run.then(|| json!({"snapshot": id.to_string(), "plan": plan}));
-    if how.save_plan {
+    let alone = ready.is_alone();
+    let shown = how.dry_run.then(|| json!({"snapshot": id, "plan": plan, "alone": alone}));
+    if !how.dry_run && (how.save_plan || !ready.is_alone()) {
         // What is refused now is not kept for later.
         RestoreSettings::guard(school, &ready).await?;
-        return plans::save(global, &ready);
+        if let Kept::Yes(ending) = plans::keep(global, &ready, &how.asker, how.save_plan)? {
+            return Ok(ending);
+        }
     }
-    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let leave = Authority::of(ready.plan(), by, global.host.clock.now())?;
     let ready = guard::<RestoreSettings>(school, ready).await?;
     if let Some(shown) = shown {
         if global.json {
@@ -179,45 +191,82 @@ pub(crate) async fn put_back(
     unasked(global, how.yes)?;
     if !how.yes
         && !output::confirm(&format!(
-            "Change {count} objects of {} as snapshot {} says?",
-            school.name(),
-            id.short()
+            "Change {count} objects of {} as snapshot {id:.8} says?",
+            school.name()
         ))?
     {
         println!("nothing was changed");
         return Ok(Ending::Failed);
     }
-    carry_out(global, school, ready, leave).await
+    let done = carry_out::<RestoreSettings>(global, school, ready, leave).await?;
+    show(global, school, &done)
 }
 
 /// Carries a plan out, and says first what undoes it: whoever interrupts the work needs it most.
-pub(crate) async fn carry_out(
+/// Then what became of it, for people.
+pub(crate) async fn carry_out<O>(
     global: &Global,
     school: &School,
-    mut ready: Guarded<RestoreSettingsWork>,
+    mut ready: Guarded<SettingsWork>,
     leave: Authority,
-) -> anyhow::Result<Ending> {
+) -> anyhow::Result<Done<SettingsReport>>
+where
+    O: Operation<At = School, Work = SettingsWork, Report = SettingsReport>,
+{
     let bar = global.bar();
-    let undo = keep_way_back(school, &mut ready, &leave, bar.clone()).await;
+    let undo = keep_way_back::<O>(school, &mut ready, &leave, bar.clone()).await;
     bar.finish();
     let undo = undo?;
     tell_way_back(undo);
-    let undo = undo.snapshot().map(|id| id.to_string());
-    if let Some(undo) = undo.as_ref().filter(|_| !global.json) {
-        println!("{}", undo_command(school.name(), undo, &ready.work().touched()));
+    if let Some(undo) = undo.snapshot().filter(|_| !global.json) {
+        let touched = ready.work().touched();
+        println!("{}", undo_command(school.name(), &undo.to_string(), &touched));
     }
     let bar = global.bar();
-    let done = RestoreSettings::apply(school, ready, leave, bar.clone()).await;
+    let done = O::apply(school, ready, leave, bar.clone()).await;
     bar.finish();
     let done = done?;
-    let (id, applied) = (done.report.snapshot, &done.report.applied);
+    if !global.json {
+        report(&done.report.applied, &wanted(&done.report.aim));
+        if let (Aim::Rule { rule, .. }, Some(false)) = (&done.report.aim, done.report.holds) {
+            let text = format!("{rule}: not remediated: it fails still, or cannot be judged now");
+            println!("{}", output::alarm(&text));
+        }
+    }
+    Ok(done)
+}
+
+/// What the settings were to become, for people.
+fn wanted(aim: &Aim) -> String {
+    match aim {
+        Aim::Snapshot(id) | Aim::Rule { to: id, .. } => format!("snapshot {}", id.short()),
+        Aim::Baseline { baseline, .. } => baseline.name.clone(),
+    }
+}
+
+/// What came of a plan, as JSON where that is wanted.
+pub(crate) fn show(
+    global: &Global,
+    school: &School,
+    done: &Done<SettingsReport>,
+) -> anyhow::Result<Ending> {
     if global.json {
-        let plan = &done.report.restore;
-        let mut value = json!({"snapshot": id.to_string(), "plan": plan, "undo": undo});
-        merge(&mut value, serde_json::to_value(applied)?);
+        let report = &done.report;
+        let undo = report.undo.snapshot().map(|id| id.to_string());
+        let mut value = json!({"plan": report.restore, "undo": undo});
+        match &report.aim {
+            Aim::Snapshot(id) => value["snapshot"] = id.to_string().into(),
+            Aim::Baseline { baseline, .. } => {
+                value["tenant"] = school.name().into();
+                value["baseline"] = baseline.name.clone().into();
+            }
+            Aim::Rule { rule, to } => {
+                merge(&mut value, json!({"rule": rule, "to": to.to_string()}));
+                value["holds"] = report.holds.into();
+            }
+        }
+        merge(&mut value, serde_json::to_value(&report.applied)?);
         println!("{value}");
-    } else {
-        report(applied, &format!("snapshot {}", id.short()));
     }
     Ok(done.ending)
 }
@@ -235,26 +284,15 @@ fn tell_way_back(kept: WayBack) {
     }
 }
 
-/// Keeps the settings as they are.
-pub(crate) async fn way_back(
-    school: &School,
-    repo: &Arc<Repository>,
-    now: &Configuration,
-) -> anyhow::Result<Option<Id>> {
-    let kept = settings::way_back(school, repo, now).await?;
-    tell_way_back(kept);
-    Ok(kept.snapshot())
-}
-
 /// Adds the fields of one object to another.
-pub(crate) fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
+fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
     if let (Some(into), serde_json::Value::Object(more)) = (into.as_object_mut(), more) {
         into.extend(more);
     }
 }
 
 /// What became of it, for people.
-pub(crate) fn report(applied: &Applied, wanted: &str) {
+fn report(applied: &Applied, wanted: &str) {
     for o in applied.outcomes.iter().filter(|o| !o.failed.is_empty()) {
         println!("{}", output::alarm(&format!("FAILED  {}: {}", line(&o.object), line(&o.failed))));
     }

@@ -1,15 +1,21 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
 //! plans, shows and asks.
 
-use crate::{Global, commands::snapshot, edge::blocking, failure, output, plans};
+use crate::{
+    Global,
+    approvers::Asks,
+    commands::snapshot,
+    edge::blocking,
+    failure, output,
+    plans::{self, Kept},
+};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
-use strongroom_engine::Progress;
 use strongroom_model::{Ending, Silent, Untrusted, shown_line};
 use strongroom_operations::{
-    Copy2, Duty,
+    Copy2, Duty, check,
     place::Doing,
     plan::{Authority, Operation, guard},
     upkeep::{
@@ -63,6 +69,8 @@ pub(crate) struct Forget {
     /// Keep the plan and stop: `plan apply` carries it out later.
     #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
     save_plan: bool,
+    #[command(flatten)]
+    asks: Asks,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -86,6 +94,8 @@ pub(crate) struct Prune {
     /// Keep the plan and stop: `plan apply` carries it out later.
     #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
     save_plan: bool,
+    #[command(flatten)]
+    asks: Asks,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -110,6 +120,8 @@ pub(crate) enum Hold {
         /// Keep the plan and stop: `plan apply` carries it out later.
         #[arg(long, conflicts_with = "yes")]
         save_plan: bool,
+        #[command(flatten)]
+        asks: Asks,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
@@ -142,9 +154,12 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending
         None => Some(global.school()?.begin(Duty::Check)),
         Some(_) => None,
     };
-    let done = look(global, read).await;
+    let bar = global.bar();
+    let look = async { Ok(check::check(&global.copy2()?, read, bar.clone()).await?) };
+    let done = look.await;
+    bar.finish();
     if let Some(attempt) = attempt {
-        failure::note(attempt, &done, |attempt, report| attempt.checked(report, read));
+        failure::note(attempt, &done, |attempt, report| drop(attempt.checked(report, read)));
     }
     let report = done?;
     if global.json {
@@ -153,22 +168,6 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending
         print!("{}", describe(&report));
     }
     Ok(if report.problems.is_empty() { Ending::Done } else { Ending::Alarm })
-}
-
-async fn look(global: &Global, read: ReadData) -> anyhow::Result<CheckReport> {
-    let repo = global.copy2()?.open(Doing::Looking).await?;
-    let bar = global.bar();
-    let b = bar.clone();
-    let done = blocking(move || {
-        b.phase("check");
-        Ok(repo.check(read, &|_, all| {
-            b.expect(all, 0);
-            b.advance(1, 0);
-        })?)
-    })
-    .await;
-    bar.finish();
-    done
 }
 
 /// Problems, then the items that they touch, summed up by mailbox or drive.
@@ -298,20 +297,23 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<Endi
         },
         false => ForgetRequest::Named { snapshots: args.snapshots },
     };
-    let by = &global.host.account;
+    let (by, asker) = (&global.host.account, args.asks.asker()?);
     let ready = operations::Forget::plan(&copy2, request, by, Arc::new(Silent)).await?;
+    let ready = ready.asked_by(&asker);
     let plan = ready.work().forget();
     if !global.json {
         show_forget(plan);
+        plans::say_alone(&ready);
     } else if args.dry_run {
         let remove: Vec<_> = plan.remove.iter().map(|(id, _)| id).collect();
-        println!("{}", json!({"keep": plan.keep.len(), "remove": remove}));
+        let alone = ready.is_alone();
+        println!("{}", json!({"keep": plan.keep.len(), "remove": remove, "alone": alone}));
     }
     if args.dry_run {
         return Ok(Ending::Done);
     }
-    if args.save_plan {
-        return plans::save(global, &ready);
+    if let Kept::Yes(ending) = plans::keep(global, &ready, &asker, args.save_plan)? {
+        return Ok(ending);
     }
     if ready.is_empty() {
         if global.json {
@@ -322,7 +324,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<Endi
     if !agreed(args.yes, "forget them?")? {
         return Ok(Ending::Failed);
     }
-    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let leave = Authority::of(ready.plan(), by, global.host.clock.now())?;
     let ready = guard::<operations::Forget>(&copy2, ready).await?;
     let done = operations::Forget::apply(&copy2, ready, leave, Arc::new(Silent)).await?;
     say_forgotten(global, &done.report);
@@ -367,25 +369,29 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending
         grace_s: i64::from(args.grace_hours) * 3600,
         may_empty: args.empty,
     };
-    let by = &global.host.account;
+    let (by, asker) = (&global.host.account, args.asks.asker()?);
     let ready = operations::Prune::plan(&copy2, options, by, Arc::new(Silent)).await?;
+    let ready = ready.asked_by(&asker);
     let plan = ready.work().prune();
     if !global.json {
         show(plan);
+        plans::say_alone(&ready);
     } else if args.dry_run {
-        println!("{}", json!(plan));
+        let mut shown = json!(plan);
+        shown["alone"] = json!(ready.is_alone());
+        println!("{shown}");
     }
     if args.dry_run {
         return Ok(Ending::Done);
     }
-    if args.save_plan {
-        return plans::save(global, &ready);
+    if let Kept::Yes(ending) = plans::keep(global, &ready, &asker, args.save_plan)? {
+        return Ok(ending);
     }
     let is_empty = ready.is_empty();
     if !is_empty && !agreed(args.yes, "carry this out?")? {
         return Ok(Ending::Failed);
     }
-    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let leave = Authority::of(ready.plan(), by, global.host.clock.now())?;
     let bar = global.bar();
     let ready = guard::<operations::Prune>(&copy2, ready).await?;
     let done = operations::Prune::apply(&copy2, ready, leave, bar.clone()).await;
@@ -407,12 +413,14 @@ pub(crate) fn say_released(global: &Global, hold: &Id) {
 async fn release(
     global: &Global,
     hold: String,
+    asks: &Asks,
     save_plan: bool,
     yes: bool,
 ) -> anyhow::Result<Ending> {
-    let (copy2, by) = (global.copy2()?, &global.host.account);
+    let (copy2, by, asker) = (global.copy2()?, &global.host.account, asks.asker()?);
     let request = ReleaseHoldRequest { hold };
     let ready = ReleaseHold::plan(&copy2, request, by, Arc::new(Silent)).await?;
+    let ready = ready.asked_by(&asker);
     if !global.json {
         let (id, s) = ready.work().hold();
         println!(
@@ -421,14 +429,15 @@ async fn release(
             s.parent.map(|p| p.short()).unwrap_or_default(),
             s.time.strftime("%Y-%m-%d %H:%M")
         );
+        plans::say_alone(&ready);
     }
-    if save_plan {
-        return plans::save(global, &ready);
+    if let Kept::Yes(ending) = plans::keep(global, &ready, &asker, save_plan)? {
+        return Ok(ending);
     }
     if !agreed(yes, "release it?")? {
         return Ok(Ending::Failed);
     }
-    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let leave = Authority::of(ready.plan(), by, global.host.clock.now())?;
     let ready = guard::<ReleaseHold>(&copy2, ready).await?;
     let done = ReleaseHold::apply(&copy2, ready, leave, Arc::new(Silent)).await?;
     say_released(global, &done.report);
@@ -490,6 +499,8 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<Endin
     match command {
         Hold::Add { snapshot, reason } => add(global, snapshot, reason).await,
         Hold::List => list(global).await,
-        Hold::Release { hold, save_plan, yes } => release(global, hold, save_plan, yes).await,
+        Hold::Release { hold, save_plan, asks, yes } => {
+            release(global, hold, &asks, save_plan, yes).await
+        }
     }
 }

@@ -13,6 +13,28 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
         Remedy::AskVaultsHost => {
             "for a bucket or a folder `strongroom-vault sessions` lists them on its own host"
         }
+        Remedy::MakeRepository => "strongroom init makes one",
+        Remedy::RebuildFromVault(tenant) => {
+            return format!(
+                "if it is lost, strongroom --tenant {tenant} replicate --from-vault has it back \
+                 from the vault"
+            )
+            .into();
+        }
+        Remedy::RebuildOrMake(tenant) => {
+            return format!(
+                "for a new school strongroom init makes one; if it is lost, strongroom --tenant \
+                 {tenant} replicate --from-vault has it back from the vault"
+            )
+            .into();
+        }
+        Remedy::MakeAnew(tenant) => {
+            return format!(
+                "if it is lost, strongroom --tenant {tenant} init --anew makes another, without \
+                 what it held"
+            )
+            .into();
+        }
         Remedy::NameCache => "name one with --cache-dir, or with cache_dir in the configuration",
         Remedy::OtherState => "name another folder with state_dir in the configuration",
         Remedy::OtherCache => "name another folder for local caches with --cache-dir",
@@ -24,7 +46,12 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
         Remedy::ReleaseHold(hold) => {
             return format!("strongroom hold release {hold} lets it go").into();
         }
+        Remedy::ListChanges => "strongroom review list --all lists them",
         Remedy::ListPlans => "strongroom plan list lists them",
+        Remedy::ApprovePlan(plan) => {
+            return format!("strongroom plan approve {plan} --by NAME --key FILE approves it")
+                .into();
+        }
         Remedy::PlanAgain(operation, named) => {
             let command = command(*operation);
             let words: Vec<&str> =
@@ -42,6 +69,8 @@ pub(crate) fn command(operation: OperationKind) -> &'static str {
         OperationKind::Prune => "prune",
         OperationKind::ReleaseHold => "hold release",
         OperationKind::RestoreSettings => "tenant restore",
+        OperationKind::ApplyBaseline => "baseline apply",
+        OperationKind::Remediate => "tenant remediate",
     }
 }
 

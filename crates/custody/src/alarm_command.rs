@@ -12,6 +12,7 @@ use crate::{
 use jiff::Timestamp;
 use std::{
     collections::{HashMap, VecDeque},
+    fs::File,
     io::Write,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -240,16 +241,42 @@ impl Bell {
     }
 }
 
+/// Calls a program with an alarm that is none, as it is called with one. What it says for people to
+/// read goes into a file.
+///
+/// # Errors
+/// It does not start, fails, or does not end in time: why, in one sentence.
+pub fn try_out(
+    program: &[String],
+    named: &'static str,
+    name: &str,
+    says: &Line,
+    said: &File,
+) -> Result<(), String> {
+    let into = || said.try_clone().map(Stdio::from).map_err(|e| e.to_string());
+    run_into(program, &Bell::new(named).line(name, says), CALL, into()?, into()?)
+}
+
 /// Calls the program with a line on its standard input. It has so long.
-#[allow(clippy::disallowed_methods)] // how long is a matter of real time
 fn run(program: &[String], line: &str, most: Duration) -> Result<(), String> {
+    run_into(program, line, most, Stdio::null(), Stdio::null())
+}
+
+#[allow(clippy::disallowed_methods)] // how long is a matter of real time
+fn run_into(
+    program: &[String],
+    line: &str,
+    most: Duration,
+    out: Stdio,
+    err: Stdio,
+) -> Result<(), String> {
     let Some((name, args)) = program.split_first() else { return Ok(()) };
     let path = PathBuf::from(name);
     let mut child = Command::new(&path)
         .args(args)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(out)
+        .stderr(err)
         .process_group(0)
         .spawn()
         .map_err(|e| format!("the alarm command {name} does not start: {e}"))?;

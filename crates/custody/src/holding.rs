@@ -285,10 +285,10 @@ impl Holding {
             let hidden = o.stray || state.is_hidden(session, &s.snapshot);
             add(&s.manifest, s.series(), at, s.clean, hidden);
         }
-        for name in new {
-            if let Some(m) = self.chain.get(name) {
-                add(name, m.series(), now, m.clean, false);
-            }
+        // In the order in which they will be sealed: of those of one moment the oldest is the first
+        // of its month and year, before the seal as after it.
+        for (name, m) in self.chain.rows().into_iter().filter(|(name, _)| new.contains(*name)) {
+            add(name, m.series(), now, m.clean, false);
         }
         let mut needs = Needs::default();
         for (number, until) in
@@ -430,10 +430,14 @@ impl Holding {
         if let Some(e) = failed {
             return Err(e);
         }
-        let state = self.ledger.state();
-        report.least =
-            needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
+        report.least = self.least(needs);
         Ok(report)
+    }
+
+    /// The earliest end of a lock among what these needs reach and is held.
+    pub fn least(&self, needs: &Needs) -> Option<Timestamp> {
+        let state = self.ledger.state();
+        needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min()
     }
 
     /// Looks for what who pushes says arrived, and writes down that their segments were read: what

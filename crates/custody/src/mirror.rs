@@ -235,6 +235,8 @@ pub fn mirror(
     } else if report.restored > 0 {
         holding.ledger_mut().append(Vec::new(), now)?;
     }
+    // Snapshots and their manifests came after the renewal, and are reached too.
+    report.renewal.least = holding.least(&holding.needs(&BTreeSet::new(), now)?);
     report.alarms.extend(holding.without_keys().map(|text| (NO_KEYS.to_owned(), text)));
     Ok(report)
 }

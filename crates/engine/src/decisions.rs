@@ -188,29 +188,20 @@ impl People {
     /// [`Error::Request`] that names the decision, when its signature is wrong: not over these
     /// words, or not by this person's key.
     pub fn standing(&self, decision: &Record<Decision>) -> Result<Standing, Error> {
-        let wrong = |why: &str| {
-            Error::Request(format!(
-                "the signature under the decision of {} on {:?} is wrong: {why}; somebody changed \
-                 it, or wrote it in their name",
-                decision.by(),
-                decision.subject
-            ).into())
-        };
         let key = self.key_of(decision.person.as_deref());
-        let Some(s) = &decision.signature else {
+        let Some(signer) = signer(decision)? else {
             return Ok(if key.is_some() { Standing::Unproven } else { Standing::Unsigned });
         };
-        let signer = PublicKey::from_digits(&s.key).map_err(|e| wrong(&e.to_string()))?;
-        if !signer.verifies(PURPOSE, &decision.signed_bytes()?, &s.signature) {
-            return Err(wrong(&format!("it is not that of the key {}", signer.short())));
-        }
         match key {
             Some(key) if *key == signer => Ok(Standing::Signed),
-            Some(key) => Err(wrong(&format!(
-                "it is by the key {}, and the person's is {}",
-                signer.short(),
-                key.short()
-            ))),
+            Some(key) => Err(wrong(
+                decision,
+                &format!(
+                    "it is by the key {}, and the person's is {}",
+                    signer.short(),
+                    key.short()
+                ),
+            )),
             None => Ok(Standing::Unsigned),
         }
     }
@@ -224,13 +215,7 @@ impl People {
         decision: Decision,
         key: Option<&SigningKey>,
     ) -> Result<Record<Decision>, Error> {
-        let mut record = Record::new(Decision { signature: None, ..decision });
-        if let Some(key) = key {
-            record.signature = Some(DecisionSignature {
-                key: key.public().to_string(),
-                signature: key.sign(PURPOSE, &record.signed_bytes()?),
-            });
-        }
+        let record = signed(decision, key)?;
         match self.standing(&record)? {
             Standing::Unproven => Err(Error::Request(
                 format!(
@@ -242,6 +227,47 @@ impl People {
             _ => Ok(record),
         }
     }
+}
+
+fn wrong(decision: &Record<Decision>, why: &str) -> Error {
+    Error::Request(
+        format!(
+            "the signature under the decision of {} on {:?} is wrong: {why}; somebody changed it, \
+             or wrote it in their name",
+            decision.by(),
+            decision.subject
+        )
+        .into(),
+    )
+}
+
+/// The key that signed a decision, whosever it is; none where nobody did.
+///
+/// # Errors
+/// [`Error::Request`] that names the decision, when its signature is not that key's over these
+/// words.
+pub fn signer(decision: &Record<Decision>) -> Result<Option<PublicKey>, Error> {
+    let Some(s) = &decision.signature else { return Ok(None) };
+    let signer = PublicKey::from_digits(&s.key).map_err(|e| wrong(decision, &e.to_string()))?;
+    match signer.verifies(PURPOSE, &decision.signed_bytes()?, &s.signature) {
+        true => Ok(Some(signer)),
+        false => Err(wrong(decision, &format!("it is not that of the key {}", signer.short()))),
+    }
+}
+
+/// A decision that a key signs, or that nobody does.
+///
+/// # Errors
+/// [`Error::Record`]; no decision of ours has it.
+pub fn signed(decision: Decision, key: Option<&SigningKey>) -> Result<Record<Decision>, Error> {
+    let mut record = Record::new(Decision { signature: None, ..decision });
+    if let Some(key) = key {
+        record.signature = Some(DecisionSignature {
+            key: key.public().to_string(),
+            signature: key.sign(PURPOSE, &record.signed_bytes()?),
+        });
+    }
+    Ok(record)
 }
 
 /// Reads a person's key file, as a custodian's: the seed, 64 hexadecimal digits.

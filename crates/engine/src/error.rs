@@ -40,6 +40,9 @@ pub enum Error {
         /// Id of the tenant that was asked for.
         asked: String,
     },
+    /// Nothing that lies in a vault was published with the key at hand.
+    #[error("{0} holds no snapshot that this repository's key vouches for; nothing was copied")]
+    NothingVouched(String),
     /// A stored record cannot be read.
     #[error(transparent)]
     Record(#[from] strongroom_model::RecordError),

@@ -32,6 +32,10 @@ pub(crate) const IDENTITY: &str = "identity.json";
 pub(crate) const COLLECTED: &str = "collected.json";
 /// Whose data the repository takes, where its `config` does not say so; below [`TENANT`].
 pub(crate) const SEALED: &str = "sealed.json";
+/// Each change of who approves plans, as it was signed; below [`TENANT`].
+pub(crate) const APPROVERS: &str = "approvers.jsonl";
+/// What a run saw that left a partial snapshot, below [`TENANT`].
+pub(crate) const UNFINISHED: &str = "unfinished.json";
 /// Holds as last seen.
 pub(crate) const HOLDS: &str = "holds.json";
 

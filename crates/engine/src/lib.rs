@@ -7,6 +7,7 @@
 //! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.
 //! Start at [`backup()`], [`clean`] and [`restore`]; [`browse`] looks without changing anything.
 
+pub mod approvers;
 pub mod backup;
 pub mod browse;
 mod catalog;

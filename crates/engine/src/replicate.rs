@@ -582,13 +582,7 @@ fn rebuild(
     let named = chain.named()?;
     let mut report = ReplicateReport::default();
     let Some((_, newest)) = chain.last() else {
-        return Err(Error::Request(
-            format!(
-                "{} holds no snapshot that this repository's key vouches for; nothing was copied",
-                vault.location()
-            )
-            .into(),
-        ));
+        return Err(Error::NothingVouched(vault.location()));
     };
     report.snapshot = Some(newest.snapshot.clone());
     report.clean = newest.clean;

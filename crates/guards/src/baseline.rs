@@ -28,6 +28,12 @@ pub struct Baseline {
 }
 
 impl Baseline {
+    /// Whether one may be called by this.
+    pub fn is_name(text: &str) -> bool {
+        let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        !text.is_empty() && text.bytes().all(is_letter)
+    }
+
     /// Those that come with the program.
     pub fn built_in() -> Vec<Self> {
         BUILT_IN.iter().filter_map(|text| Self::parse(text).ok()).collect()
@@ -39,9 +45,7 @@ impl Baseline {
     /// A sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let read: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        if read.name.is_empty()
-            || !read.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        {
+        if !Self::is_name(&read.name) {
             return Err(format!("the name {:?} must be of small letters, digits and -", read.name));
         }
         if read.objects.values().all(BTreeMap::is_empty) {

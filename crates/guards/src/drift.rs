@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::{
     AuditEntry, CollectionState, ConfigObject, Configuration, Untrusted, collections::applications,
+    is_guid,
 };
 pub use strongroom_settings::Rank;
 use strongroom_settings::row;
@@ -113,8 +114,21 @@ pub fn compare(
             c.iter().map(|o| (o.name.clone(), o.clone())).collect()
         };
         let (before, after) = (by_name(&left.objects), by_name(&right.objects));
+        // What is given to somebody who was deleted is neither taken away nor given anew.
+        let stays: BTreeMap<String, (&String, &ConfigObject)> = after
+            .iter()
+            .filter(|(object, _)| same_tenant && !before.contains_key(*object))
+            .filter_map(|(object, n)| {
+                let then = before_they_were_deleted(old, name, n)?;
+                (!after.contains_key(&then.name)).then(|| (then.name.clone(), (object, n)))
+            })
+            .collect();
         for (object, o) in &before {
             match after.get(object) {
+                None if stays.contains_key(object) => {
+                    let there = stays.get(object).map(|(_, n)| *n);
+                    out.changes.push(context.deleted(name, object, o, there));
+                }
                 None => {
                     out.changes.push(context.change(name, object, Kind::Removed, Some(o), None))
                 }
@@ -164,7 +178,10 @@ pub fn compare(
                 Some(_) => {}
             }
         }
-        for (object, n) in after.iter().filter(|(object, _)| !before.contains_key(*object)) {
+        let is_new = |object: &String| {
+            !before.contains_key(object) && stays.values().all(|(stays, _)| *stays != object)
+        };
+        for (object, n) in after.iter().filter(|(object, _)| is_new(object)) {
             out.changes.push(context.change(name, object, Kind::Added, None, Some(n)));
         }
     }
@@ -253,6 +270,20 @@ fn fleeting(collection: &str) -> bool {
     row(collection).is_some_and(|r| r.normalizer.fleeting)
 }
 
+/// The object then that says the same as one of now which knows somebody by the id alone: who was
+/// deleted has no name any more, and what was given to them stands for as long as they can be had
+/// back.
+fn before_they_were_deleted<'c>(
+    then: &'c Configuration,
+    collection: &str,
+    now: &ConfigObject,
+) -> Option<&'c ConfigObject> {
+    let id = now.body["principalId"].as_str().filter(|id| is_guid(id))?;
+    let mut body = now.body.clone();
+    body["principalId"] = then.symbol_of(id)?.into();
+    then.collections.get(collection)?.objects.iter().find(|o| o.body == body)
+}
+
 struct Context<'c> {
     old: &'c Configuration,
     new: &'c Configuration,
@@ -260,6 +291,27 @@ struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// Somebody was deleted who keeps what they were given, and would have it when they are had
+    /// back.
+    fn deleted(
+        &self,
+        collection: &str,
+        object: &str,
+        then: &ConfigObject,
+        now: Option<&ConfigObject>,
+    ) -> Change {
+        let gone = self.change(collection, object, Kind::Removed, Some(then), None);
+        let who = words::symbol(then.body["principalId"].as_str().unwrap_or("somebody"));
+        let role = then.body["roleDefinitionId"].as_str();
+        let what = role.map_or_else(|| object.to_owned(), |role| words::roles(&[role]));
+        let says = format!(
+            "{who} was deleted; {what} is still given to them, and counts again when they are \
+             had back, which is possible for 30 days"
+        );
+        let known_as = gone.known_as.into_iter().chain(known_as(object, &[now])).collect();
+        Change { kind: Kind::Changed, says: says.into(), known_as, ..gone }
+    }
+
     fn change(
         &self,
         collection: &str,

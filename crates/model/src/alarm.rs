@@ -86,6 +86,10 @@ pub struct Alarm {
     pub severity: Severity,
     /// Where: a user, a drive, or the tenant.
     pub scope: Untrusted,
+    /// Of which of their things, by the workload's name: mail, calendars. Absent where it is of
+    /// none, and in what programs before this field wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// One sentence with figures, and with names.
     pub text: Untrusted,
     /// How many items it speaks of.
@@ -109,8 +113,28 @@ impl Alarm {
         items: u64,
     ) -> Self {
         let (scope, text) = (scope.into(), text.into());
-        Self { kind, severity, scope, text, items, since: None, last: None }
+        Self { kind, severity, scope, workload: None, text, items, since: None, last: None }
     }
+
+    /// It, of somebody's things of a workload.
+    pub fn of(mut self, workload: &str) -> Self {
+        self.workload = Some(workload.to_owned());
+        self
+    }
+
+    /// Whether the two speak of the same thing, however often and in whatever words.
+    pub fn is_as(&self, other: &Alarm) -> bool {
+        (self.kind, &self.scope, &self.workload) == (other.kind, &other.scope, &other.workload)
+    }
+
+    /// What it is about, in one word: `ann@school.example/mail`.
+    pub fn subject(&self) -> String {
+        subject(self.scope.as_str(), self.workload.as_deref())
+    }
+}
+
+fn subject(scope: &str, workload: Option<&str>) -> String {
+    workload.map_or_else(|| scope.to_owned(), |workload| format!("{scope}/{workload}"))
 }
 
 impl Stored for Alarm {
@@ -208,6 +232,14 @@ impl Row<Alarm> {
         match self {
             Row::Known(alarm) => alarm.scope.as_str(),
             Row::Unknown(_) => self.unknown_text("scope").unwrap_or("an unknown place"),
+        }
+    }
+
+    /// What it is about, as [`Alarm::subject`]: two of one kind differ in it.
+    pub fn subject(&self) -> String {
+        match self {
+            Row::Known(alarm) => alarm.subject(),
+            Row::Unknown(_) => subject(self.scope(), self.unknown_text("workload")),
         }
     }
 

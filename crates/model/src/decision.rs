@@ -8,6 +8,7 @@ use crate::{Record, RecordError, Stored, canonical};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// What kind of decision it is. Stored: add, never rename.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,6 +30,47 @@ pub enum DecisionKind {
     Unreadable,
     /// A plan may be carried out. Its subject is the plan's id.
     Approval,
+    /// Who signs this asks for a plan. Its subject is the plan's id.
+    Request,
+    /// Somebody becomes an approver. Its subject is their name; `approver` says the rest.
+    Enrolment,
+    /// Somebody is an approver no more. As with an enrolment.
+    Removal,
+}
+
+impl DecisionKind {
+    /// Whether less is protected, or looked at, once it counts: it takes the approval of somebody
+    /// else where a school has approvers, as a plan does.
+    pub fn weakens(self) -> bool {
+        match self {
+            DecisionKind::Acceptance
+            | DecisionKind::Exception
+            | DecisionKind::Acknowledgement
+            | DecisionKind::Overruling
+            | DecisionKind::Unreadable => true,
+            DecisionKind::Review
+            | DecisionKind::Approval
+            | DecisionKind::Request
+            | DecisionKind::Enrolment
+            | DecisionKind::Removal => false,
+        }
+    }
+
+    /// Its stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DecisionKind::Review => "review",
+            DecisionKind::Acceptance => "acceptance",
+            DecisionKind::Exception => "exception",
+            DecisionKind::Acknowledgement => "acknowledgement",
+            DecisionKind::Overruling => "overruling",
+            DecisionKind::Unreadable => "unreadable",
+            DecisionKind::Approval => "approval",
+            DecisionKind::Request => "request",
+            DecisionKind::Enrolment => "enrolment",
+            DecisionKind::Removal => "removal",
+        }
+    }
 }
 
 /// What the answer was.
@@ -39,6 +81,19 @@ pub enum Decided {
     Accepted,
     /// It is not.
     Rejected,
+}
+
+/// Who becomes an approver of a school, or is one no more, and after what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApproverChange {
+    /// The tenant whose plans it is about.
+    pub tenant: String,
+    /// Their public key: 64 hexadecimal digits of Ed25519.
+    pub key: String,
+    /// The change that it stands on, by the hash that `engine` chains them with. Absent of the
+    /// first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A person's signature under a decision.
@@ -78,6 +133,9 @@ pub struct Decision {
     /// The last day on which it holds. Absent: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
+    /// Of enrolments and removals: of whom. Absent of all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approver: Option<ApproverChange>,
     /// The person's signature. Absent: nobody signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<DecisionSignature>,
@@ -101,6 +159,7 @@ impl Decision {
             reason: reason.into(),
             from: None,
             until: None,
+            approver: None,
             signature: None,
         }
     }
@@ -117,6 +176,20 @@ impl Decision {
 }
 
 impl Record<Decision> {
+    /// What names it when somebody decides about it: the SHA-256 of all that it says, its signature
+    /// included.
+    ///
+    /// # Errors
+    /// [`RecordError::Shape`]; no decision of ours has it.
+    pub fn id(&self) -> Result<String, RecordError> {
+        let shape = |e: serde_json::Error| RecordError::Shape {
+            what: Decision::NAME,
+            why: e.to_string().into(),
+        };
+        let bytes = canonical(&serde_json::to_value(self).map_err(shape)?).map_err(shape)?;
+        Ok(hex::encode(Sha256::digest(bytes)))
+    }
+
     /// The bytes that are signed: all of the record but the signature, what this program does not
     /// know of it included, with sorted names.
     ///

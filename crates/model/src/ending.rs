@@ -15,6 +15,8 @@ pub enum Ending {
     Alarm = 4,
     /// Nothing could be read.
     NothingRead = 5,
+    /// Nothing was done: somebody else must approve it first.
+    Waiting = 6,
     /// There is no repository, or no vault.
     NoRepository = 10,
     /// Another process works on it.
@@ -26,18 +28,20 @@ pub enum Ending {
 }
 
 use Ending::{
-    Alarm, Done, Failed, Interrupted, Locked, NoRepository, NothingRead, Partial, Usage, WrongKey,
+    Alarm, Done, Failed, Interrupted, Locked, NoRepository, NothingRead, Partial, Usage, Waiting,
+    WrongKey,
 };
 
 impl Ending {
     /// All, by number.
-    pub const ALL: [Ending; 10] = [
+    pub const ALL: [Ending; 11] = [
         Done,
         Failed,
         Usage,
         Partial,
         Alarm,
         NothingRead,
+        Waiting,
         NoRepository,
         Locked,
         WrongKey,
@@ -58,6 +62,7 @@ impl Ending {
             Partial => "partial",
             Alarm => "alarm",
             NothingRead => "nothing-read",
+            Waiting => "waiting",
             NoRepository => "no-repository",
             Locked => "locked",
             WrongKey => "wrong-key",
@@ -74,6 +79,7 @@ impl Ending {
             Partial => "partial",
             Alarm => "an alarm stands",
             NothingRead => "nothing could be read",
+            Waiting => "an approval is awaited",
             NoRepository => "no repository",
             Locked => "locked",
             WrongKey => "wrong key",

@@ -246,6 +246,10 @@ pub struct Facts {
     /// Well-known name of a mail folder, or the user principal name of a mailbox or drive.
     #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Of a judged file that got another name with content that was not read yet: what it was
+    /// called when the content came that is kept. Absent where that came under the file's name.
+    #[serde(rename = "ca", skip_serializing_if = "Option::is_none")]
+    pub came_as: Option<String>,
     /// What a newer program added.
     #[serde(skip)]
     rest: Rest,
@@ -277,6 +281,7 @@ impl Facts {
             gone: None,
             count: None,
             label: None,
+            came_as: None,
             rest: Rest::default(),
         }
     }

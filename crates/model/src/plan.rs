@@ -80,6 +80,10 @@ pub enum OperationKind {
     ReleaseHold,
     /// Settings of the tenant become as a snapshot has them.
     RestoreSettings,
+    /// Settings of the tenant become as a baseline wants them.
+    ApplyBaseline,
+    /// What a rule finds is set back as it was when the rule passed.
+    Remediate,
 }
 
 impl OperationKind {
@@ -90,6 +94,8 @@ impl OperationKind {
             OperationKind::Prune => "prune",
             OperationKind::ReleaseHold => "release-hold",
             OperationKind::RestoreSettings => "restore-settings",
+            OperationKind::ApplyBaseline => "apply-baseline",
+            OperationKind::Remediate => "remediate",
         }
     }
 }
@@ -282,8 +288,23 @@ pub enum Undo {
 pub struct Asked {
     /// Who.
     pub by: Untrusted,
+    /// The public key of who asks: 64 hexadecimal digits. A decision that it signed says so too.
+    /// Absent where nobody's key stands behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// How the approvers of a school stood when a plan was made. Who carries it out and finds fewer
+/// changes of them than these, or others, knows that some were taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproversSeen {
+    /// How many changes there were.
+    pub changes: u64,
+    /// The hash of the last.
+    pub head: String,
 }
 
 /// A plan. It is understood whole, or it is none: whatever this program does not know might be a
@@ -317,6 +338,9 @@ pub struct Plan {
     pub undo: Undo,
     /// Who asks, and when.
     pub asked: Asked,
+    /// The approvers of its school. Absent where nobody ever was one: one person acts alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvers: Option<ApproversSeen>,
     /// Until when it may be carried out.
     pub expires: Timestamp,
     /// 128 random bits, hexadecimal: the same request twice is two plans.
@@ -519,7 +543,12 @@ mod tests {
             needs: vec!["Policy.Read.All".into()],
             cannot: vec![Unable { object: "a/b/e".into(), why: "nobody can".into() }],
             undo: Undo::RestoreSettings { to: None, objects: vec!["a/b/c".into()] },
-            asked: Asked { by: "Ada\n".into(), at: "2026-11-30T12:00:00Z".parse().unwrap() },
+            asked: Asked {
+                by: "Ada\n".into(),
+                key: None,
+                at: "2026-11-30T12:00:00Z".parse().unwrap(),
+            },
+            approvers: None,
             expires: "2026-12-07T12:00:00Z".parse().unwrap(),
             nonce: "00112233445566778899aabbccddeeff".into(),
         })

@@ -21,12 +21,14 @@ impl Series {
     pub const DEVICES: Series = Series(Cow::Borrowed("devices"));
     /// Event logs.
     pub const LOGS: Series = Series(Cow::Borrowed("logs"));
+    /// Who approves what is planned: each change of them, as it was signed.
+    pub const APPROVERS: Series = Series(Cow::Borrowed("approvers"));
     /// What bears a name that is none.
     pub const UNKNOWN: Series = Series(Cow::Borrowed("unknown"));
 
     /// Those that this program knows.
     pub const KNOWN: &[Series] =
-        &[Self::DATA, Self::SETTINGS, Self::DIRECTORY, Self::DEVICES, Self::LOGS];
+        &[Self::DATA, Self::SETTINGS, Self::DIRECTORY, Self::DEVICES, Self::LOGS, Self::APPROVERS];
 
     /// Longest name in bytes.
     const NAME_BYTES_MAX: usize = 32;

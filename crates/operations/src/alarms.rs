@@ -63,8 +63,11 @@ pub struct Looked {
 pub struct ListedAlarm {
     /// A short code.
     pub kind: String,
-    /// What it is about.
+    /// What it is about: whose, and of which workload, where it is of one.
     pub subject: Untrusted,
+    /// Whose.
+    #[serde(skip)]
+    scope: Untrusted,
     /// One sentence.
     pub text: Untrusted,
     /// When a backup raised it first.
@@ -78,10 +81,6 @@ pub struct ListedAlarm {
 }
 
 impl ListedAlarm {
-    fn is_named(&self, name: &AlarmName) -> bool {
-        self.kind == name.kind && name.subject.as_ref().is_none_or(|s| self.subject == *s)
-    }
-
     /// What names it.
     pub fn name(&self) -> AlarmName {
         let subject = self.subject.as_str().to_owned();
@@ -102,6 +101,40 @@ impl Listed {
     /// An alarm for as long as nobody looked at one.
     pub fn ending(&self) -> Ending {
         if self.alarms.iter().any(|a| a.open) { Ending::Alarm } else { Ending::Done }
+    }
+
+    /// Those that a name means: all of a kind; of a subject the one that is called so, or else the
+    /// only one that is of this person.
+    fn meant(&self, name: &AlarmName) -> Result<Vec<&ListedAlarm>, Error> {
+        let of = |is_it: &dyn Fn(&ListedAlarm) -> bool| {
+            let of_kind = self.alarms.iter().filter(|a| a.kind == name.kind);
+            of_kind.filter(|a| is_it(a)).collect::<Vec<_>>()
+        };
+        let called = |all: &[&ListedAlarm]| {
+            all.iter().map(|a| a.name().to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let mut meant = match &name.subject {
+            None => of(&|_| true),
+            Some(subject) => of(&|a| a.subject == *subject),
+        };
+        if let (true, Some(person)) = (meant.is_empty(), &name.subject) {
+            meant = of(&|a| a.scope == *person);
+            if meant.len() > 1 {
+                let what = format!("{name} could be several: {}; name which", called(&meant));
+                return Err(Error::new(Kind::Request, what));
+            }
+        }
+        if meant.is_empty() {
+            let what = match self.alarms.as_slice() {
+                [] => format!("no alarm {name} stands, and no other"),
+                all => {
+                    let all: Vec<&ListedAlarm> = all.iter().collect();
+                    format!("no alarm {name} stands; these do: {}", called(&all))
+                }
+            };
+            return Err(Error::new(Kind::Request, what));
+        }
+        Ok(meant)
     }
 }
 
@@ -125,7 +158,8 @@ pub async fn look(school: &School) -> Result<Listed, Error> {
         });
         ListedAlarm {
             kind: seen.row.code().to_owned(),
-            subject: seen.row.scope().into(),
+            subject: seen.row.subject().into(),
+            scope: seen.row.scope().into(),
             text: seen.row.sentence(),
             since: seen.since,
             last: seen.last,
@@ -162,16 +196,14 @@ pub fn acknowledge<'a>(
     names: &[AlarmName],
     said: Acknowledgement<'_>,
 ) -> Result<Vec<&'a ListedAlarm>, Error> {
-    if let Some(name) = names.iter().find(|n| !found.alarms.iter().any(|a| a.is_named(n))) {
-        let all: Vec<String> = found.alarms.iter().map(|a| a.name().to_string()).collect();
-        let what = match all.is_empty() {
-            true => format!("no alarm {name} stands, and no other"),
-            false => format!("no alarm {name} stands; these do: {}", all.join(", ")),
-        };
-        return Err(Error::new(Kind::Request, what));
+    let mut named: Vec<&ListedAlarm> = Vec::new();
+    for name in names {
+        for alarm in found.meant(name)? {
+            if !named.iter().any(|a| std::ptr::eq(*a, alarm)) {
+                named.push(alarm);
+            }
+        }
     }
-    let is_named = |a: &&ListedAlarm| names.iter().any(|n| a.is_named(n));
-    let named: Vec<&ListedAlarm> = found.alarms.iter().filter(is_named).collect();
     let made = named.iter().map(|a| Decision {
         says: Some(a.text.as_str().to_owned()),
         seen: Some(a.last),
@@ -224,6 +256,48 @@ mod tests {
         assert_eq!("mass-delete".parse::<AlarmName>().unwrap().subject, None);
         for wrong in ["", "@ann", "encryption@", "two words", "Encryption"] {
             assert!(wrong.parse::<AlarmName>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn who_names_one_means_one() {
+        let alarm = |kind: &str, scope: &str, workload: Option<&str>| ListedAlarm {
+            kind: kind.into(),
+            subject: workload.map_or(scope.to_owned(), |w| format!("{scope}/{w}")).into(),
+            scope: scope.into(),
+            text: "x".into(),
+            since: Timestamp::UNIX_EPOCH,
+            last: Timestamp::UNIX_EPOCH,
+            acknowledged: None,
+            open: true,
+        };
+        let alarms = vec![
+            alarm("mailbox-purge", "ann@x", Some("mail")),
+            alarm("mailbox-purge", "ann@x", Some("calendars")),
+            alarm("mailbox-purge", "ben@x", Some("mail")),
+            alarm("mass-delete", "ann@x", None),
+            alarm("mass-delete", "ann@x", Some("drives")),
+        ];
+        let found = Listed { alarms, told: Vec::new() };
+        let meant = |name: &str| found.meant(&name.parse().unwrap()).map(|all| all.len());
+        for (name, n) in [
+            ("mailbox-purge", 3),
+            ("mailbox-purge@ann@x/mail", 1),
+            ("mailbox-purge@ann@x/calendars", 1),
+            ("mailbox-purge@ben@x", 1),
+            // What an older program wrote is called by the person alone.
+            ("mass-delete@ann@x", 1),
+            ("mass-delete@ann@x/drives", 1),
+        ] {
+            assert_eq!(meant(name).unwrap(), n, "{name}");
+        }
+        for (name, says) in [
+            ("mailbox-purge@ann@x", "mailbox-purge@ann@x/calendars"),
+            ("mailbox-purge@cid@x", "no alarm mailbox-purge@cid@x stands"),
+            ("encryption", "no alarm encryption stands"),
+        ] {
+            let error = meant(name).unwrap_err().to_string();
+            assert!(error.contains(says), "{name}: {error}");
         }
     }
 

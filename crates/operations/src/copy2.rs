@@ -1,5 +1,5 @@
 use crate::{
-    Error, Host, Kind, Remedy,
+    Duty, Error, Host, Kind, Remedy,
     config::{Config, RepositoryEntry, TenantEntry, VaultEntry},
     files::secrets,
     place::{self, Doing, Place},
@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_custody::heartbeat;
 use strongroom_engine::{publish, replicate, seal};
 use strongroom_objects::{VaultRest, VaultSettings};
 use strongroom_repository::{Glance, Id, Repository};
@@ -145,6 +146,17 @@ impl Copy2 {
         }
     }
 
+    /// The school of the configuration whose tenant's data it holds, named or not.
+    pub(crate) fn tenant_of(&self, repo: &Repository) -> Option<(&Config, &TenantEntry)> {
+        let config = self.config.as_deref()?;
+        if let Whose::School(tenant) = &self.whose {
+            return Some((config, tenant));
+        }
+        let id = repo.tenant().or(self.tenant_id())?.trim();
+        let mut all = config.tenants.iter();
+        all.find(|t| t.tenant_id.trim().eq_ignore_ascii_case(id)).map(|t| (config, t))
+    }
+
     /// What the configuration says of it.
     pub(crate) fn entry(&self) -> Option<&RepositoryEntry> {
         match &self.at {
@@ -218,20 +230,24 @@ impl Copy2 {
         let (place, password) = self.place_and_password(doing)?;
         let (cache, server, now) = (self.cache()?, self.vault_server(), self.now());
         let (tenant, writer) = (self.tenant_id().map(str::to_owned), self.host.writer());
+        let of = self.clone();
         let opened = tokio::task::spawn_blocking(move || {
-            let store = match doing {
-                Doing::Usual => place.open_near(&cache, now)?,
-                Doing::Looking | Doing::Deleting => place.open()?,
+            let open = || -> Result<Arc<Repository>, Error> {
+                let store = match doing {
+                    Doing::Usual => place.open_near(&cache, now)?,
+                    Doing::Looking | Doing::Deleting => place.open()?,
+                };
+                let repo = Repository::open(store, &password, &cache, writer)?;
+                know_ours(&repo);
+                if let Some(tenant) = tenant {
+                    seal::check(&repo, &tenant)?;
+                }
+                if let Some(settings) = server {
+                    ask_vault(&repo, settings);
+                }
+                Ok(Arc::new(repo))
             };
-            let repo = Repository::open(store, &password, &cache, writer)?;
-            know_ours(&repo);
-            if let Some(tenant) = tenant {
-                seal::check(&repo, &tenant)?;
-            }
-            if let Some(settings) = server {
-                ask_vault(&repo, settings);
-            }
-            Ok(Arc::new(repo))
+            open().map_err(|e| of.missed(e))
         });
         opened.await.map_err(Error::stopped)?
     }
@@ -247,11 +263,67 @@ impl Copy2 {
             Some(cache) => place.open_near(cache, self.now())?,
             None => place.open()?,
         };
-        let glance = Repository::glance(store.as_ref(), &password)?;
+        let glance = Repository::glance(store.as_ref(), &password);
+        let glance = glance.map_err(|e| self.missed(e.into()))?;
         if let (Some(sealed), Some(asked)) = (&glance.tenant, self.tenant_id()) {
             seal::same_tenant(&store.location(), sealed, asked)?;
         }
         Ok(glance)
+    }
+
+    /// What speaks against it that there never was a repository at its place, as the end of a
+    /// sentence: a school keeps its backups there, and this host noted some. What was noted and
+    /// cannot be read counts as well.
+    pub fn history(&self) -> Option<String> {
+        let (tenant, config) = self.kept_there()?;
+        let noted = match heartbeat::read(&config.state_dir().join(&tenant.name)) {
+            Ok(None) => return None,
+            Ok(Some(noted)) => noted,
+            Err(e) => {
+                return Some(format!("what this host noted of {} is damaged: {e}", tenant.name));
+            }
+        };
+        let last = [Duty::Backup, Duty::Settings].into_iter().filter_map(|duty| {
+            let beat = noted.duties.get(duty.name())?;
+            Some((beat.done?, beat.last.as_ref()?.snapshot.as_ref()?))
+        });
+        let (at, snapshot) = last.max_by_key(|(at, _)| *at)?;
+        let name = &tenant.name;
+        Some(format!("this host noted snapshot {snapshot:.8} of {name} there on {at:.0}"))
+    }
+
+    /// The school that keeps its backups there, as the configuration says.
+    fn kept_there(&self) -> Option<(&TenantEntry, &Config)> {
+        let config = self.config.as_deref()?;
+        let found = match (&self.whose, &self.at) {
+            (Whose::School(tenant), _) => Some(&**tenant),
+            (_, At::Entry(entry, _)) => config.tenant_of(Path::new(&entry.name)),
+            (_, At::Folder(path)) => config.tenant_of(path),
+        };
+        Some((found?, config))
+    }
+
+    /// No repository where one was is a disk that is not mounted, or lost: another one made there
+    /// would be taken for the whole history.
+    fn missed(&self, e: Error) -> Error {
+        let Some((tenant, _)) = self.kept_there().filter(|_| e.kind() == Kind::NoRepository) else {
+            return e;
+        };
+        let (name, history) = (tenant.name.clone(), self.history());
+        let what = match (&history, &tenant.vault) {
+            (None, None) => return e,
+            // A new school has a vault and no backup too.
+            (None, Some(vault)) => {
+                let what = format!("{}, and {name} has the vault {vault}", e.sentence());
+                let what = format!("{what}: it may not be mounted, or the school is new");
+                return Error::new(Kind::NoRepository, what).with(Remedy::RebuildOrMake(name));
+            }
+            (Some(history), _) => format!("{}, and {history}: it may not be mounted", e.sentence()),
+        };
+        Error::new(Kind::NoRepository, what).with(match tenant.vault {
+            Some(_) => Remedy::RebuildFromVault(name),
+            None => Remedy::MakeAnew(name),
+        })
     }
 
     /// The vault's server, where the configuration names one that this side can ask. A host without

@@ -3,7 +3,9 @@
 
 use crate::{
     Error, Found, School,
+    checks::{self, Part, Standing},
     files::cache::{self, Purpose},
+    replicate::Replicated,
     tell::Look,
 };
 use jiff::Timestamp;
@@ -93,6 +95,36 @@ impl School {
         Ok(dir)
     }
 
+    /// Whether this host owes it a duty.
+    pub fn owes(&self, duty: Duty) -> bool {
+        let nightly = &self.config().nightly;
+        if nightly.without.iter().any(|name| name == duty.name()) {
+            return false;
+        }
+        match duty {
+            Duty::Backup | Duty::Settings => true,
+            Duty::Check => nightly.check_days > 0,
+            // Others fetch for themselves.
+            Duty::Replicate => {
+                let vault = self.tenant().vault.as_ref().map(|v| self.config().vault(v));
+                matches!(vault, Some(Ok(v)) if v.url.is_some() || v.s3.is_some())
+            }
+        }
+    }
+
+    /// The part of its copy 2 that a night reads next, of so many.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Files`], where that cannot be read or kept: the same part would be read for
+    /// ever.
+    pub fn next_part(&self, of: u8) -> Result<Part, Error> {
+        let dir = self.state()?;
+        checks::next(&dir, of, had_damage(&dir), self.now()).map_err(|why| {
+            let what = format!("which part of copy 2 is to be read next cannot be kept: {why}");
+            Error::new(crate::Kind::Files, what)
+        })
+    }
+
     /// Notes that a duty is begun. That it cannot be noted is told and keeps nobody from it.
     pub fn begin(&self, duty: Duty) -> Attempt {
         let dir = match self.state() {
@@ -116,6 +148,14 @@ impl School {
         let name = self.name();
         tracing::warn!("{name}: that this {} was done is not kept: {why}", duty.name());
     }
+}
+
+/// Whether the last check that was noted found damage, or damage stood beside it.
+fn had_damage(dir: &Path) -> bool {
+    let alarm = Some(Ending::Alarm.code());
+    let kept = heartbeat::read(dir).ok().flatten();
+    let beat = kept.as_ref().and_then(|all| all.duties.get(Duty::Check.name()));
+    beat.and_then(|beat| beat.last.as_ref()).is_some_and(|last| last.code == alarm)
 }
 
 /// A mark that says that somebody is at it. Several may be; who only looks is quick.
@@ -202,13 +242,13 @@ impl Attempt {
     pub fn backed_up(self, r: &BackupReport) {
         let raised = r.alarms.iter().map(|a| Found {
             kind: a.kind.as_str().to_owned(),
-            subject: a.scope.as_str().to_owned(),
+            subject: a.subject(),
             severity: Some(a.severity),
             text: a.text.line().to_string(),
         });
         let standing = r.standing.iter().map(|row| Found {
             kind: row.code().to_owned(),
-            subject: row.scope().to_owned(),
+            subject: row.subject(),
             severity: row.known().map(|a| a.severity),
             text: row.sentence().line().to_string(),
         });
@@ -268,8 +308,8 @@ impl Attempt {
         self.school.tell_events(&changed);
     }
 
-    /// What there is was brought to the vault's server.
-    pub fn replicated(self, r: &ReplicateReport) {
+    /// The same, to the vault's server.
+    fn replicated(self, r: &ReplicateReport) {
         let ending = if r.is_whole() { Ending::Done } else { Ending::Partial };
         self.done(ending, |last| {
             last.snapshot = r.snapshot.clone();
@@ -278,7 +318,7 @@ impl Attempt {
     }
 
     /// The same, into the vault's bucket.
-    pub fn mirrored(self, r: &MirrorReport) {
+    fn mirrored(self, r: &MirrorReport) {
         let found = r.alarms.iter().map(|(kind, text)| Found::high(kind, "", text));
         let found = found.collect::<Vec<_>>();
         if r.paused {
@@ -291,23 +331,44 @@ impl Attempt {
         self.tell(&found);
     }
 
-    /// So much of copy 2 was looked at. Damage that was found stands until a look at all of it
-    /// finds none.
-    pub fn checked(self, r: &CheckReport, read: ReadData) {
-        let found = r.problems.iter().map(|p| {
-            let text = p.line().to_string();
-            Found::high("damage", &text, &text)
-        });
-        let found = found.collect::<Vec<_>>();
-        let look = if matches!(read, ReadData::All) { Look::All } else { Look::Part };
+    /// What there is was brought to the vault.
+    pub fn brought(self, r: &Replicated) {
+        match r {
+            Replicated::Session(report) => self.replicated(report),
+            Replicated::Bucket(report) => self.mirrored(report),
+        }
+    }
+
+    /// So much of copy 2 was looked at. Damage that was found stands until a look at the same part,
+    /// or at all of it, finds it over. Answers what stands.
+    pub fn checked(self, r: &CheckReport, read: ReadData) -> Standing {
+        let found: Vec<String> = r.problems.iter().map(|p| p.line().to_string()).collect();
+        let kept = match &self.dir {
+            Some(dir) => checks::note(dir, read, &found, had_damage(dir), self.school.now()),
+            None => Err("there is no folder for it".to_owned()),
+        };
+        if let Err(why) = &kept {
+            let name = self.school.name();
+            tracing::warn!("{name}: what this check found is not kept: {why}");
+        }
         let ending = if found.is_empty() { Ending::Done } else { Ending::Alarm };
-        let alarm = Some(Ending::Alarm.code());
+        let is_all = matches!(read, ReadData::All);
         self.done_after(ending, |last, before| {
             last.bytes = Some(r.bytes_read);
-            if look == Look::Part && before.is_some_and(|before| before.code == alarm) {
+            let alarm = Some(Ending::Alarm.code());
+            let stands = match &kept {
+                Ok(standing) => !standing.is_empty(),
+                Err(_) => !is_all && before.is_some_and(|before| before.code == alarm),
+            };
+            if stands {
                 last.code = alarm;
             }
         });
-        self.school.tell_what(self.duty.name(), &found, look);
+        let damage = kept.as_ref().unwrap_or(&found);
+        let rows: Vec<Found> =
+            damage.iter().map(|text| Found::high("damage", text, text)).collect();
+        let look = if kept.is_ok() || is_all { Look::All } else { Look::Part };
+        self.school.tell_what(self.duty.name(), &rows, look);
+        Standing { damage: damage.clone(), unkept: kept.err() }
     }
 }

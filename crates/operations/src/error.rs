@@ -1,5 +1,5 @@
 use std::fmt;
-use strongroom_model::plan::OperationKind;
+use strongroom_model::{Ending, plan::OperationKind};
 
 /// What an error was caused by.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -44,8 +44,32 @@ pub enum Kind {
     Changed,
     /// A plan may not be carried out: nothing was done.
     Refused,
+    /// A plan waits for the approval of somebody else: nothing was done.
+    Unapproved,
     /// A part of the program stopped, or this system lacks what it needs.
     Internal,
+}
+
+impl Kind {
+    /// How a command ends that this kept from its work.
+    pub fn ending(self) -> Ending {
+        match self {
+            Kind::NoRepository => Ending::NoRepository,
+            Kind::Locked => Ending::Locked,
+            Kind::WrongKey => Ending::WrongKey,
+            Kind::NothingRead => Ending::NothingRead,
+            Kind::Interrupted => Ending::Interrupted,
+            Kind::Unapproved => Ending::Waiting,
+            Kind::Configuration
+            | Kind::Files
+            | Kind::Copy
+            | Kind::Tenant
+            | Kind::Request
+            | Kind::Changed
+            | Kind::Refused
+            | Kind::Internal => Ending::Failed,
+        }
+    }
 }
 
 /// What somebody can do about an error. Each face has its own words for it.
@@ -61,6 +85,14 @@ pub enum Remedy {
     NamePassword,
     /// Ask the vault's program, on its own host.
     AskVaultsHost,
+    /// Make the repository.
+    MakeRepository,
+    /// Have the copy 2 of this school back from its vault, where its place is there and empty.
+    RebuildFromVault(String),
+    /// The same, or make it, where this school is new.
+    RebuildOrMake(String),
+    /// Make a repository of this school anew, without what was in the one before.
+    MakeAnew(String),
     /// Say where local caches go.
     NameCache,
     /// Have local caches in another folder.
@@ -75,8 +107,12 @@ pub enum Remedy {
     ListHolds,
     /// Let this hold go.
     ReleaseHold(String),
+    /// Look at the changes of a school's settings.
+    ListChanges,
     /// Look at the plans that are kept.
     ListPlans,
+    /// Have this plan approved.
+    ApprovePlan(String),
     /// Plan this anew, for those that were named: snapshots, or a hold.
     PlanAgain(OperationKind, Vec<String>),
 }
@@ -124,6 +160,11 @@ impl Error {
         self.kind
     }
 
+    /// How a run ends that it stops.
+    pub fn ending(&self) -> Ending {
+        self.kind.ending()
+    }
+
     /// What helps, where something does.
     pub fn remedy(&self) -> Option<&Remedy> {
         self.remedy.as_ref()
@@ -155,7 +196,9 @@ impl std::error::Error for Error {
 
 impl From<strongroom_repository::Error> for Error {
     fn from(e: strongroom_repository::Error) -> Self {
-        Self::theirs(of_repository(&e), e)
+        let kind = of_repository(&e);
+        let remedy = (kind == Kind::NoRepository).then_some(Remedy::MakeRepository);
+        Self { remedy, ..Self::theirs(kind, e) }
     }
 }
 
@@ -165,7 +208,9 @@ impl From<strongroom_engine::Error> for Error {
         let kind = match &e {
             Engine::Repository(e) => of_repository(e),
             Engine::Store(_) | Engine::Custody(_) => Kind::Copy,
-            Engine::OtherTenant { .. } | Engine::Record(_) => Kind::Copy,
+            Engine::OtherTenant { .. } | Engine::Record(_) | Engine::NothingVouched(_) => {
+                Kind::Copy
+            }
             Engine::Graph(_) => Kind::Tenant,
             Engine::NothingRead(_) => Kind::NothingRead,
             Engine::Interrupted(_) => Kind::Interrupted,
@@ -173,7 +218,8 @@ impl From<strongroom_engine::Error> for Error {
             Engine::Request(_) => Kind::Request,
             Engine::Task(_) => Kind::Internal,
         };
-        Self::theirs(kind, e)
+        let remedy = (kind == Kind::NoRepository).then_some(Remedy::MakeRepository);
+        Self { remedy, ..Self::theirs(kind, e) }
     }
 }
 

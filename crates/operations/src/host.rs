@@ -2,6 +2,7 @@ use crate::{
     Error, Kind, Remedy,
     config::Config,
     files::{Accounts, cache},
+    rules::Judge,
 };
 use jiff::{civil::Date, tz::TimeZone};
 use std::{
@@ -29,6 +30,8 @@ pub struct Host {
     /// Where local caches go when nobody says it, or why there is no such place, as the end of a
     /// sentence.
     pub cache_default: Result<PathBuf, String>,
+    /// How the process is started in which a customer's own rule judges.
+    pub judge: Judge,
     /// What requests to a tenant go through in the place of the usual transport, where something
     /// does.
     pub through: Option<Wrap>,

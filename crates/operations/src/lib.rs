@@ -10,17 +10,30 @@
 //! tenant starts at its [`Copy2`].
 
 pub mod alarms;
+pub mod approvers;
+pub mod assess;
+pub mod backup;
+pub mod check;
+mod checks;
 pub mod config;
 mod copy2;
 pub mod decisions;
 mod duty;
 mod error;
 pub mod files;
+pub mod fleet;
 mod host;
+pub mod nightly;
 pub mod place;
 pub mod plan;
+pub mod protection;
+pub mod replicate;
+mod restoring;
+pub mod reviews;
+pub mod rules;
 mod school;
 pub mod settings;
+pub mod sheets;
 pub mod status;
 mod tell;
 pub mod upkeep;
@@ -28,14 +41,16 @@ pub mod vault;
 
 use std::sync::Arc;
 
+pub use checks::{Part, Standing};
 pub use copy2::{Choice, Copy2};
 pub use duty::{Attempt, Duty};
 pub use error::{Error, Kind, Remedy};
 pub use host::{Host, Wrap};
+pub use restoring::{BroughtBack, Restoring};
 pub use school::{Identity, School};
 pub use strongroom_engine::Stop;
 pub use strongroom_graph::TokioClock;
-pub use tell::Found;
+pub use tell::{AlarmTest, Found};
 
 /// Hears how the work goes on.
 type Hears = Arc<dyn strongroom_model::Progress>;

@@ -142,8 +142,7 @@ impl Place {
         } else {
             return Err(wrong(format!("repository {}: it has no place", entry.name)));
         };
-        let sheets = sheets_beside(&config.path(Path::new(&entry.name)));
-        Ok(Self::Elsewhere { at, sheets })
+        Ok(Self::Elsewhere { at, sheets: sheets_of(&with, config) })
     }
 
     /// Connects to it. Nothing is read yet.
@@ -190,6 +189,15 @@ impl Place {
             Self::Elsewhere { sheets, .. } => sheets.clone(),
         }
     }
+}
+
+/// Where the sheets of a repository of the configuration go: beside it, or beside the configuration
+/// where it is no folder of this host.
+pub(crate) fn sheets_of(entry: &RepositoryEntry, config: &Config) -> PathBuf {
+    sheets_beside(&match &entry.path {
+        Some(path) => config.path(path),
+        None => config.path(Path::new(&entry.name)),
+    })
 }
 
 /// Where the sheets of a new repository go: beside it.

@@ -140,6 +140,13 @@ impl School {
         &self.0.tenant
     }
 
+    /// The application that reads for the backup: what it loses blinds it. The writer's consent
+    /// comes and goes with its work.
+    pub fn reader_ids(&self) -> Vec<String> {
+        let reader = self.0.tenant.identities.get(Identity::Read.name());
+        reader.map(|i| i.application_id.clone()).into_iter().collect()
+    }
+
     /// The configuration that it is of.
     pub fn config(&self) -> &Config {
         &self.0.config

@@ -4,16 +4,21 @@
 //! `alarms.json` of the school's folder says which stand, by who found them; `alarms.jsonl` has
 //! each that was told. What looks again and does not find an alarm ends it.
 
-use crate::School;
+use crate::{Error, Kind, School};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Seek},
+    path::Path,
+    sync::Arc,
+};
 use strongroom_custody::{
     Alarm, Standing, Standings,
-    alarm_command::{Bell, Line},
+    alarm_command::{Bell, Line, try_out},
     heartbeat::{self, TELL},
     look_again,
 };
-use strongroom_model::{Record, RecordError, Row, Severity, Stored};
+use strongroom_model::{Record, RecordError, Row, Severity, Stored, Untrusted};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
 
 /// Something wrong that was found.
@@ -36,6 +41,20 @@ impl Found {
         Self { kind, subject, severity: Some(Severity::High), text: text.into() }
     }
 }
+
+/// What came of calling the program that is told alarms with one that is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlarmTest {
+    /// The program, and what it is called with.
+    pub program: Vec<String>,
+    /// Why it did not take it; none where it did.
+    pub failed: Option<String>,
+    /// What it wrote, its beginning.
+    pub said: Untrusted,
+}
+
+/// Of what a program answers to a test.
+const SAID_BYTES_MAX: u64 = 4096;
 
 /// An alarm that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +127,44 @@ impl School {
         }
     }
 
+    /// Calls the program that is told alarms with one that is none. When it could not be told
+    /// something before and is well again, it hears that too.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`], where no program is named; [`Kind::Files`], where there is no
+    /// room for what it answers.
+    pub fn test_alarm(&self) -> Result<AlarmTest, Error> {
+        let program = self.alarm_command().to_vec();
+        if program.is_empty() {
+            let what = format!("the configuration names no alarm_command for {}", self.name());
+            return Err(Error::new(Kind::Configuration, what));
+        }
+        let failed = |e: std::io::Error| {
+            Error::because(Kind::Files, "what the alarm command answers cannot be kept", e)
+        };
+        let mut said = tempfile::tempfile().map_err(failed)?;
+        let text = format!("a test by {} on {}: no alarm", self.host().account, self.host().name);
+        let line = Line {
+            subject: Some(self.name().to_owned()),
+            severity: Some("high"),
+            ..Line::new("test", &text)
+        };
+        let done = try_out(&program, "school", self.name(), &line, &said);
+        let mut bytes = Vec::new();
+        said.rewind()
+            .and_then(|()| (&said).take(SAID_BYTES_MAX).read_to_end(&mut bytes))
+            .map_err(failed)?;
+        if let (Ok(()), Ok(dir)) = (&done, self.state())
+            && let Some((since, _)) = untold(&dir)
+        {
+            let bell = Arc::new(Bell::new("school"));
+            bell.ring_again(&dir, self.name(), Some(program.clone()), since);
+            bell.settle();
+        }
+        let said = String::from_utf8_lossy(&bytes).into_owned().into();
+        Ok(AlarmTest { program, failed: done.err(), said })
+    }
+
     /// Tells what somebody found who looked for so much.
     pub(crate) fn tell_what(&self, found_by: &str, found: &[Found], look: Look) {
         let found = &merged(found);
@@ -153,15 +210,14 @@ impl School {
         let bell = Arc::new(Bell::new("school"));
         let program = || Some(self.alarm_command().to_vec());
         // What could not be told before is told again, so that its failure ends.
-        let failed = |dir: &Path| heartbeat::read(dir).ok()??.duties.get(TELL)?.failed.clone();
-        if let Some((since, _)) = failed(dir)
+        if let Some((since, _)) = untold(dir)
             && (!new.is_empty() || self.now().duration_since(since).abs() >= TRY_AGAIN)
         {
             bell.ring_again(dir, self.name(), program(), since);
         }
         bell.ring(dir, self.name(), program(), &lines(new, found));
         bell.settle();
-        new.is_empty() || failed(dir).is_none()
+        new.is_empty() || untold(dir).is_none()
     }
 
     /// What of it did not stand yet.
@@ -212,6 +268,11 @@ impl School {
         heartbeat::replace(&path, &bytes).map_err(|e| failed(&e))?;
         Ok(new)
     }
+}
+
+/// Since when the program cannot be told, and why, where it could not be the last time.
+fn untold(dir: &Path) -> Option<(jiff::Timestamp, String)> {
+    heartbeat::read(dir).ok()??.duties.get(TELL)?.failed.clone()
 }
 
 fn alarms(found: &[Found]) -> Vec<Alarm> {

@@ -6,7 +6,7 @@ use strongroom_objects::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no repository at the place.
-    #[error("there is no repository in {0}; `strongroom init` makes one")]
+    #[error("there is no repository in {0}")]
     NoRepository(String),
     /// No key file opens with this password.
     #[error("{}", wrong_key(.location, *.keys, .passed_over))]

@@ -60,7 +60,7 @@ pub use reader::{BlobCache, FileReader};
 pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_opening};
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
-pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};
+pub use shares::{Misfit, RecoveryShare, join_shares, shares_fit, split_key};
 pub use snapshot::{
     OURS, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
     TAG_PARTIAL, TAG_REPAIRED, TAG_SERIES,

@@ -12,6 +12,7 @@ use blahaj::{Share, Sharks};
 use data_encoding::{Encoding, Specification};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
+use std::borrow::Borrow;
 use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
@@ -19,6 +20,15 @@ const BYTES: usize = 80;
 const LINE_BYTES: usize = 10;
 /// What a QR code starts with.
 const COMPACT: &str = "STRONGROOM1:";
+
+/// Why two shares open nothing together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfit {
+    /// They are of two repositories.
+    Repository,
+    /// They are of one repository, and were made at two times.
+    Set,
+}
 
 /// One share of a recovery key.
 pub struct RecoveryShare {
@@ -83,27 +93,19 @@ pub fn split_key(
 }
 
 /// Puts shares together. They must be of one set; of the same share given twice one counts.
-pub fn join_shares(shares: &[RecoveryShare]) -> Result<MasterKey, Error> {
-    let Some(first) = shares.first() else {
+pub fn join_shares<S: Borrow<RecoveryShare>>(shares: &[S]) -> Result<MasterKey, Error> {
+    let Some(first) = shares.first().map(Borrow::borrow) else {
         return Err(Error::Share("no share was given".into()));
     };
     let needed = first.needed();
     let mut points: Vec<(u8, Share)> = Vec::new();
-    for share in shares {
-        let (a, b) = (share.bytes.expose_secret(), first.bytes.expose_secret());
-        if a[..15] != b[..15] {
-            return Err(Error::Share(
-                format!(
-                    "shares {} and {} are not of one set; shares that were made anew replace all \
-                 earlier ones",
-                    first.number(),
-                    share.number()
-                )
-                .into(),
-            ));
+    for share in shares.iter().map(Borrow::borrow) {
+        if let Some(misfit) = share.misfit(first) {
+            return Err(Error::Share(share.does_not_fit(first, misfit).into()));
         }
         if !points.iter().any(|(n, _)| *n == share.number()) {
-            let point = Share::try_from(&a[15..]).map_err(|e| Error::Share(e.to_owned().into()))?;
+            let point = Share::try_from(&share.bytes.expose_secret()[15..])
+                .map_err(|e| Error::Share(e.to_owned().into()))?;
             points.push((share.number(), point));
         }
     }
@@ -137,9 +139,42 @@ impl RecoveryShare {
         self.bytes.expose_secret()[2]
     }
 
-    /// The first digits of the repository's id.
+    /// The first sixteen digits of the repository's id.
     pub fn repository(&self) -> String {
-        hex::encode(&self.bytes.expose_secret()[3..7])
+        hex::encode(&self.bytes.expose_secret()[3..11])
+    }
+
+    /// What those that were made together bear, and no others: eight digits.
+    pub fn set(&self) -> String {
+        hex::encode(&self.bytes.expose_secret()[11..15])
+    }
+
+    /// Why it opens nothing with another one; nothing where they were made together.
+    pub fn misfit(&self, other: &Self) -> Option<Misfit> {
+        let (a, b) = (self.bytes.expose_secret(), other.bytes.expose_secret());
+        match () {
+            () if a[3..11] != b[3..11] => Some(Misfit::Repository),
+            () if a[..15] != b[..15] => Some(Misfit::Set),
+            () => None,
+        }
+    }
+
+    fn does_not_fit(&self, other: &Self, misfit: Misfit) -> String {
+        let (a, b) = (other.number(), self.number());
+        match misfit {
+            Misfit::Repository => format!(
+                "shares {a} and {b} are of two repositories, {:.8} and {:.8}",
+                other.repository(),
+                self.repository()
+            ),
+            Misfit::Set => format!(
+                "shares {a} and {b} are of two sets, {} and {}, of the repository {:.8}: each set \
+                 opens it, and a share of one does not help one of the other",
+                other.set(),
+                self.set(),
+                self.repository()
+            ),
+        }
     }
 
     /// For paper: eight lines, each with its number and its check.
@@ -190,8 +225,12 @@ impl RecoveryShare {
             if line_check(number, &bytes, &alphabet) != normal(check) {
                 return Err(bad());
             }
-            lines[number - 1] = Some(bytes);
-            Ok(())
+            match lines[number - 1].replace(bytes) {
+                Some(before) if Some(&before) != lines[number - 1].as_ref() => {
+                    Err(Error::Share("two different shares are in it; a file holds one".into()))
+                }
+                _ => Ok(()),
+            }
         };
         for line in text.lines() {
             let line = line.trim();
@@ -223,6 +262,10 @@ impl RecoveryShare {
                 ));
             }
         }
+        if lines.iter().all(Option::is_none) {
+            let what = "no share is in it: neither eight numbered lines nor what a code says";
+            return Err(Error::Share(what.into()));
+        }
         let mut bytes = Box::new([0; BYTES]);
         for (n, line) in lines.iter().enumerate() {
             let line = line.as_ref().ok_or_else(|| {
@@ -230,7 +273,14 @@ impl RecoveryShare {
             })?;
             bytes[n * LINE_BYTES..(n + 1) * LINE_BYTES].copy_from_slice(line);
         }
-        if bytes[0] != VERSION || bytes[15] == 0 || bytes[1] < 2 {
+        // Each line is as it was written: it is not damaged.
+        if bytes[0] != VERSION {
+            return Err(Error::Share(
+                format!("it is a share of version {}; this program reads {VERSION}", bytes[0])
+                    .into(),
+            ));
+        }
+        if bytes[15] == 0 || bytes[1] < 2 {
             return Err(Error::Share("this is no recovery share that this program knows".into()));
         }
         Ok(Self { bytes: SecretBox::new(bytes) })
@@ -311,6 +361,39 @@ mod tests {
             .expose_secret()
             .to_owned();
         assert!(opens(&key, &[&compact, &texts[1]]));
+    }
+
+    #[test]
+    fn a_damaged_share_a_foreign_one_and_one_of_another_set_are_told_apart() {
+        let key = MasterKey::generate().unwrap();
+        let made = |name: &[u8]| split_key(&key, &Id::of(name), 2, 3).unwrap();
+        let (ours, later, theirs) = (made(b"a"), made(b"a"), made(b"b"));
+        let say = |a: &RecoveryShare, b: &RecoveryShare| {
+            let again = |s: &RecoveryShare| {
+                RecoveryShare::parse(s.to_text().unwrap().expose_secret()).unwrap()
+            };
+            join_shares(&[again(a), again(b)]).map(|_| ()).unwrap_err().to_string()
+        };
+        assert_eq!(ours[0].misfit(&ours[1]), None);
+        assert_eq!(ours[0].misfit(&later[1]), Some(Misfit::Set));
+        assert_eq!(ours[0].misfit(&theirs[1]), Some(Misfit::Repository));
+        let of_sets = say(&ours[0], &later[1]);
+        assert!(of_sets.contains(&ours[0].set()) && of_sets.contains(&later[1].set()));
+        let foreign = say(&ours[0], &theirs[1]);
+        assert!(foreign.contains("of two repositories"), "{foreign}");
+        assert!(foreign.contains(&theirs[1].repository()[..8]), "{foreign}");
+
+        let refused = |text: &str| RecoveryShare::parse(text).map(|_| ()).unwrap_err().to_string();
+        let text = |s: &RecoveryShare| s.to_text().unwrap().expose_secret().to_owned();
+        let mut newer = Box::new(*ours[0].bytes.expose_secret());
+        newer[0] = 2;
+        let newer = RecoveryShare { bytes: SecretBox::new(newer) };
+        assert!(refused(&text(&newer)).contains("version 2"), "{}", refused(&text(&newer)));
+        assert!(refused("the school's sheet").contains("no share is in it"));
+        let both = text(&ours[0]) + &text(&ours[1]);
+        assert!(refused(&both).contains("two different shares"), "{}", refused(&both));
+        let twice = text(&ours[0]) + ours[0].to_compact().unwrap().expose_secret();
+        assert!(RecoveryShare::parse(&twice).is_ok());
     }
 
     #[test]

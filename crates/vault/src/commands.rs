@@ -420,6 +420,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
             let report = vault.verify(repo, options, &line())?;
             let mut alarms = report.alarms();
             let is_failed = renewed.is_err();
+            let longer = renewed.as_ref().ok().and_then(Option::as_ref).map(|r| r.renewed);
             alarms.extend(match renewed {
                 Ok(renewal) => renewal.and_then(|r| r.alarm()),
                 Err(e) => Some(("renewal".to_owned(), e.to_string())),
@@ -435,11 +436,14 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
                 report.read,
                 report.mended
             ));
+            text.push_str(&longer.map_or_else(String::new, |n| format!(", {n} made longer")));
             text.push_str(
                 &report.least.map_or_else(String::new, |l| format!("; the least lock ends {l:.0}")),
             );
             text.push('\n');
-            say(json!(report), text);
+            let mut value = json!(report);
+            value["renewed"] = json!(longer);
+            say(value, text);
             // What custodians bear is told, and fails nothing.
             let open = vault.standing(repo)?;
             let is_open =

@@ -540,9 +540,23 @@ impl Vault {
         })
     }
 
-    /// What is wrong with a repository for as long as it is so, graver things first.
+    /// What is wrong with a repository for as long as it is so, graver things first; why it is
+    /// frozen, last.
     pub fn standing(&self, name: &str) -> Result<Vec<StandingAlarm>, Refusal> {
-        self.read(name, |r| Ok(self.standing_of(name, r)))
+        self.read(name, |r| {
+            let mut all = self.standing_of(name, r);
+            let frozen = r.holding.ledger().state().frozen.iter();
+            all.extend(frozen.map(|(why, since)| StandingAlarm {
+                kind: "frozen".to_owned(),
+                subject: String::new(),
+                text: strongroom_custody::plain(&format!("{why}; since {since:.0}")),
+                // Nobody bears it for a while: an order ends it.
+                since: None,
+                acknowledged: None,
+                open: true,
+            }));
+            Ok(all)
+        })
     }
 
     fn standing_of(&self, name: &str, r: &Repo) -> Vec<StandingAlarm> {

@@ -26,6 +26,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("faketime", "faketime"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("ssh", "openssh-client"),
+    ("systemd-analyze", "systemd"),
+    ("chromium", "chromium"),
+    ("pdftotext", "poppler-utils"),
 ];
 /// LocalStack's S3 alone; its own requirements name newer versions than it runs with.
 const LOCALSTACK: &[&str] = &[

@@ -207,7 +207,7 @@ fn tell(
 
 async fn clean_up(global: &Global, records: &Path, run: &str) -> anyhow::Result<Ending> {
     let ledger = Ledger::open(records, run)?;
-    if let Some(other) = global.tenant.as_ref().filter(|t| **t != ledger.tenant) {
+    if let Some(other) = global.tenant().filter(|t| **t != ledger.tenant) {
         bail!("run {run} was in tenant {}, not in {other}; nothing was deleted", ledger.tenant);
     }
     let identities = Identities { school: global.school_named(&ledger.tenant)?, transcript: None };

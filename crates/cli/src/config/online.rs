@@ -119,7 +119,7 @@ pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Resul
             rows.extend(vault(here, name).await);
         }
     }
-    if global.tenant.is_some() {
+    if global.tenant().is_some() {
         return Ok(rows);
     }
     // Second places, for `replicate --to` and the like, which no tenant names.

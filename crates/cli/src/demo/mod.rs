@@ -275,6 +275,8 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         .collect();
     let copy2_after = stage.copy2_size().await?;
     let page = report::Page {
+        school: stage::SCHOOL,
+        at: global.host.clock.now(),
         rows: &rows,
         days: &day,
         altered: &altered,

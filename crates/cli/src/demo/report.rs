@@ -1,8 +1,12 @@
-//! `report.html`: one page, no script, no network.
+//! `report.html`: what was attacked and what came back, on one page.
 
 use super::Day;
+use crate::page::{Frame, escape, number, page, table, when, words};
+use jiff::Timestamp;
 
 pub(super) struct Page<'a> {
+    pub(super) school: &'a str,
+    pub(super) at: Timestamp,
     pub(super) rows: &'a [Vec<String>],
     pub(super) days: &'a [Day],
     pub(super) altered: &'a [String],
@@ -11,9 +15,16 @@ pub(super) struct Page<'a> {
     pub(super) seconds: f64,
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
+/// Below this width a bar's figures could not be read, and the table has them too. On paper the one
+/// kind of bars is empty and the other full.
+const STYLE: &str = "\
+svg text{font-size:12px;text-anchor:middle;fill:currentColor}
+.axis{stroke:currentColor}
+.changed{fill:var(--a);stroke:currentColor}
+.suspicion{fill:var(--b);stroke:currentColor}
+.key svg{width:1em;height:1em;vertical-align:-.1em;margin:0 .3em 0 1em}
+@media screen and (max-width:40rem){.chart{display:none}}
+";
 
 /// Change and suspicion of each run, as bars; what is not nothing is at least a line.
 fn chart(days: &[Day]) -> String {
@@ -39,82 +50,86 @@ fn chart(days: &[Day]) -> String {
                 base - h
             ));
             out.push_str(&format!(
-                "<text x=\"{}\" y=\"{:.1}\" class=\"value\">{value}</text>",
+                "<text x=\"{}\" y=\"{:.1}\">{value}</text>",
                 x + k + 15.0,
                 base - h - 5.0
             ));
         }
-        let mark = if d.clean { "clean" } else { "NOT clean" };
         out.push_str(&format!(
-            "<text x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\" class=\"{}\">{mark}</text>",
+            "<text x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\">{}</text>",
             x + 32.0,
             base + 16.0,
             escape(&d.label),
             x + 32.0,
             base + 32.0,
-            if d.clean { "good" } else { "bad" }
+            mark(d)
         ));
     }
     out + "</svg>"
 }
 
+fn mark(day: &Day) -> &'static str {
+    if day.clean { "clean" } else { "NOT clean" }
+}
+
+/// What bars of a kind look like.
+fn sample(class: &str) -> String {
+    format!(
+        "<svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect width=\"10\" \
+         height=\"10\" class=\"{class}\"/></svg>"
+    )
+}
+
 pub(super) fn html(p: &Page<'_>) -> String {
-    let mut out = String::from(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\"><title>Strongroom: a school brought \
-         back</title><style>\
-         :root{color-scheme:light dark}body{font:16px/1.5 \
-         system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}\
-         table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem \
-         .6rem;border-bottom:1px solid \
-         #8886;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}\
-         .wide{overflow-x:auto}svg{width:100%;height:auto}svg \
-         text{font-size:12px;text-anchor:middle;fill:currentColor}.axis{stroke:currentColor}.changed{fill:#4a7fb5}.suspicion{fill:#c0392b}\
-         svg .good{fill:#2e7d4f}svg \
-         .bad{fill:#c0392b;font-weight:bold}@media(max-width:36rem){svg \
-         text{font-size:16px}}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em \
-         0 1em}</style></head><body><main><h1>A school was attacked, and brought back</h1>",
-    );
-    out.push_str(&format!(
-        "<p>The whole demonstration took {:.1} seconds.</p><h2>What came back</h2><table><tbody>",
+    let cells = |row: &[String]| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = p.rows.iter().map(|row| cells(row)).collect();
+    let mut out = format!(
+        "<p>The whole demonstration took {:.1} seconds.</p>\n<h2>What came back</h2>\n",
         p.seconds
+    );
+    out.push_str(&table("What came back", &[words(""), number("")], &rows));
+    out.push_str("<h2>The three copies</h2>\n");
+    let columns = [words("Copy"), words("Before"), words("Attack"), words("After")];
+    let rows: Vec<Vec<String>> = p
+        .copies
+        .iter()
+        .map(|(name, before, attack, after)| {
+            cells(&[(*name).to_owned(), before.clone(), attack.clone(), after.clone()])
+        })
+        .collect();
+    out.push_str(&table("The three copies", &columns, &rows));
+    out.push_str(&format!(
+        "<h2>Change and suspicion, backup by backup</h2>\n<div class=\"chart whole\"><p \
+         class=\"key\">Left{}items changed, right{}versions judged suspicious or \
+         encrypted</p>{}</div>\n",
+        sample("changed"),
+        sample("suspicion"),
+        chart(p.days)
     ));
-    for row in p.rows {
-        out.push_str(&format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>",
-            escape(&row[0]),
-            escape(&row[1])
-        ));
-    }
-    out.push_str(
-        "</tbody></table><h2>The three copies</h2><div class=\"wide\" tabindex=\"0\" \
-        role=\"region\" aria-label=\"The three copies\"><table><thead><tr><th \
-        scope=\"col\">Copy</th><th scope=\"col\">Before</th><th scope=\"col\">Attack</th><th \
-        scope=\"col\">After</th></tr></thead><tbody>",
-    );
-    for (name, before, attack, after) in p.copies {
-        out.push_str(&format!(
-            "<tr><th scope=\"row\">{name}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escape(before),
-            escape(attack),
-            escape(after)
-        ));
-    }
-    out.push_str(
-        "</tbody></table></div><h2>Change and suspicion, backup by backup</h2><p \
-        class=\"key\"><span class=\"changed\" style=\"background:#4a7fb5\"></span>items \
-        changed<span class=\"suspicion\" style=\"background:#c0392b\"></span>versions judged \
-        suspicious or encrypted</p><div class=\"wide\" tabindex=\"0\" role=\"region\" \
-        aria-label=\"Time line\">",
-    );
-    out.push_str(&chart(p.days));
-    out.push_str("</div>");
+    let columns =
+        [words("Backup"), number("Items changed"), number("Suspicious or encrypted"), words("Is")];
+    let rows: Vec<Vec<String>> = p
+        .days
+        .iter()
+        .map(|d| {
+            let figures = [d.changed.to_string(), d.suspicion.to_string()];
+            let mark = if d.clean { mark(d).to_owned() } else { format!("<b>{}</b>", mark(d)) };
+            let [changed, suspicion] = figures;
+            vec![escape(&d.label), changed, suspicion, mark]
+        })
+        .collect();
+    out.push_str(&table("Backups", &columns, &rows));
     if !p.altered.is_empty() {
-        out.push_str("<h2>Back, but altered by the service</h2><ul>");
+        out.push_str("<h2>Back, but altered by the service</h2>\n<ul>");
         for a in p.altered {
             out.push_str(&format!("<li>{}</li>", escape(a)));
         }
-        out.push_str("</ul>");
+        out.push_str("</ul>\n");
     }
-    out + "</main></body></html>\n"
+    let frame = Frame {
+        title: "A school was attacked, and brought back",
+        schools: &format!("{} (made up for the demonstration)", p.school),
+        made: &when(p.at),
+    };
+    page(&frame, STYLE, &out)
 }

@@ -109,6 +109,9 @@ fn gather(school: &School) -> anyhow::Result<Evidence> {
         },
     };
     e.could_delete.push((who, "copy 2".into()));
+    let sheets = strongroom_operations::sheets::lying(school);
+    e.shared.extend(sheets.lying.iter().map(|l| l.sentence()));
+    e.not_seen.extend(sheets.unseen);
     let Some(name) = &tenant.vault else {
         e.shared.push(
             "there is no vault: whoever takes this host and the tenant has everything".into(),

@@ -2,6 +2,7 @@
 
 mod canary;
 mod independence;
+mod next;
 mod recover;
 
 use crate::{Global, edge::blocking, output};
@@ -24,8 +25,8 @@ pub(crate) enum VaultCommand {
     Canary,
     /// Gather who shares what with whom, and name every single point of failure.
     Independence,
-    /// Everything is gone but the vault: with recovery shares, rebuild copy 2 on this machine and
-    /// give its data back.
+    /// Everything is gone but the vault: with recovery shares or a password, rebuild copy 2 on this
+    /// machine, give its data back, and say what is to be done then.
     Recover(recover::Recover),
 }
 
@@ -48,11 +49,15 @@ async fn card(global: &Global, out: PathBuf) -> anyhow::Result<Ending> {
         .with_context(|| format!("{} cannot be made", out.display()))?;
     std::io::Write::write_all(&mut file, serde_json::to_string_pretty(&card)?.as_bytes())?;
     if global.json {
-        println!("{}", serde_json::to_string(&card)?);
+        let mut said = serde_json::to_value(&card)?;
+        said["key_in_words"] = card.key.in_words().into();
+        println!("{said}");
     } else {
         println!(
-            "{} goes to the custodians of the vault. Read them this key on another channel:\n  {}",
+            "{} goes to the custodians of the vault. Read them this key on another channel, in \
+             words or in digits:\n  {}\n  {}",
             out.display(),
+            card.key.rows_of_words().join("\n  "),
             card.key
         );
     }

@@ -1,11 +1,13 @@
+use super::next::{After, How};
 use crate::{
     Global,
     commands::{goes_on_elsewhere, tell_lost},
     edge::blocking,
-    keys, output,
+    output,
 };
 use anyhow::{Context, bail};
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_custody::PublicKey;
@@ -18,9 +20,10 @@ use strongroom_operations::{
         secrets, written,
     },
     place::Place,
+    sheets::{self, Sheet},
     vault::VaultPlace,
 };
-use strongroom_repository::{Repository, lineage};
+use strongroom_repository::{MasterKey, Repository, lineage};
 
 #[derive(Args)]
 #[command(
@@ -28,25 +31,27 @@ use strongroom_repository::{Repository, lineage};
                             --to <TO> --new-password-file <FILE>"
 )]
 pub(crate) struct Recover {
-    /// File that says where the vault is: what a `[[vault]]` of a configuration says, alone.
+    /// The vault's folder, mounted or carried here; or a file that says where the vault is: what a
+    /// `[[vault]]` of a configuration says, alone.
     #[arg(long)]
     place: PathBuf,
     /// File with a recovery share: the sheet, its text, or what the QR code says. Once for each
-    /// share.
-    #[arg(long = "share", value_name = "FILE", required = true)]
+    /// share. In the place of shares, --password-file names a file with a password.
+    #[arg(long = "share", value_name = "FILE")]
     shares: Vec<PathBuf>,
     /// New folder for copy 2, or the name of a repository of the configuration.
     #[arg(long)]
     to: PathBuf,
-    /// File with the new password of copy 2.
-    #[arg(long, value_name = "FILE")]
-    new_password_file: PathBuf,
+    /// File with the new password of copy 2; needed with shares. With a password, that one opens
+    /// copy 2 again.
+    #[arg(long, value_name = "FILE", required_unless_present = "password_file")]
+    new_password_file: Option<PathBuf>,
     /// The vault as it was at this session; the newest by default. Only what the last session holds
     /// that was still clean can be trusted after an attack.
     #[arg(long)]
     upto: Option<u64>,
-    /// The vault's public key, 64 digits: only its own log is believed. Absent, what the place file
-    /// (`public_key`) or the sheets say.
+    /// The vault's public key, 64 digits or 25 words: only its own log is believed. Absent, what
+    /// the place file (`public_key`) or the sheets say.
     #[arg(long, value_name = "KEY", conflicts_with = "without_log")]
     vault_key: Option<String>,
     /// Take what lies there, whoever put it there: for when nobody knows the vault's key any more,
@@ -63,7 +68,11 @@ pub(crate) struct Recover {
 
 /// The key of the vault whose log is believed; nothing for a server, which shows its own view, and
 /// where nobody knows it.
-fn whose(args: &Recover, place: &VaultPlace) -> anyhow::Result<Option<PublicKey>> {
+fn whose(
+    args: &Recover,
+    place: &VaultPlace,
+    sheets: &[Sheet],
+) -> anyhow::Result<Option<PublicKey>> {
     if matches!(place, VaultPlace::Server(_)) {
         return Ok(None);
     }
@@ -78,7 +87,7 @@ fn whose(args: &Recover, place: &VaultPlace) -> anyhow::Result<Option<PublicKey>
     let said = args.vault_key.as_deref().map(PublicKey::parse).transpose()?;
     let key = match said.or(place.public_key()) {
         Some(key) => Some(key),
-        None => keys::vault_of_shares(&args.shares)?,
+        None => sheets::vault_key_of(sheets)?,
     };
     match key {
         Some(key) => Ok(Some(key)),
@@ -88,6 +97,36 @@ fn whose(args: &Recover, place: &VaultPlace) -> anyhow::Result<Option<PublicKey>
              lies there, whoever put it there",
             args.place.display()
         ),
+    }
+}
+
+/// What opens what the vault holds.
+enum With {
+    Shares(Vec<Sheet>, MasterKey),
+    Password(SecretString),
+}
+
+impl With {
+    fn given(global: &Global, args: &Recover) -> anyhow::Result<Self> {
+        match (args.shares.as_slice(), &global.password_file) {
+            ([], None) => bail!(
+                "what is to open the vault's data? --share names a file with a recovery share, \
+                 --password-file one with a password"
+            ),
+            ([], Some(file)) => Ok(Self::Password(secrets::read(file, &global.host.accounts)?)),
+            (files, _) => {
+                let sheets = sheets::read(files)?;
+                let key = sheets::key_of(&sheets)?;
+                Ok(Self::Shares(sheets, key))
+            }
+        }
+    }
+
+    fn sheets(&self) -> &[Sheet] {
+        match self {
+            Self::Shares(sheets, _) => sheets,
+            Self::Password(_) => &[],
+        }
     }
 }
 
@@ -105,18 +144,19 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
     let (entry, base) = VaultEntry::read(&args.place, &global.host.accounts)?;
     let place = VaultPlace::of(&entry, &base, &global.host.accounts)?;
     let at = global.place(&args.to)?;
-    let key = keys::key_of_shares(&args.shares)?;
-    let vault_key = whose(&args, &place)?;
-    let password = secrets::read(&args.new_password_file, &global.host.accounts)?;
+    let with = With::given(global, &args)?;
+    let vault_key = whose(&args, &place, with.sheets())?;
+    let Some(password_file) = args.new_password_file.clone().or(global.password_file.clone())
+    else {
+        bail!("--new-password-file names the file with copy 2's new password");
+    };
+    let password = secrets::read(&password_file, &global.host.accounts)?;
     let cache = global.cache()?;
     let bar = global.bar();
     let (json, host) = (global.json, global.host.clone());
     blocking(move || {
-        if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
-            bail!(
-                "{} is empty, and an empty password protects nothing",
-                args.new_password_file.display()
-            );
+        if password.expose_secret().is_empty() {
+            bail!("{} is empty, and an empty password protects nothing", password_file.display());
         }
         // Two at once would both say that they did it.
         let here = match &at {
@@ -139,6 +179,15 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
             "the vault's log is not believed; --without-log takes what lies there, whoever put it \
              there",
         )?;
+        let (sheets, key) = match with {
+            With::Shares(sheets, key) => (sheets, key),
+            With::Password(old) => {
+                let key = Repository::key_of(vault.as_ref(), &old).context(
+                    "the password opens nothing of what the vault shows; two recovery shares do",
+                )?;
+                (Vec::new(), key)
+            }
+        };
         let goes_on = match &at {
             Place::Folder(path) => rebuilding::is_marked(path) || rebuilding::is_empty(path),
             Place::Elsewhere { .. } => goes_on_elsewhere(to.as_ref(), vault.as_ref())?,
@@ -154,12 +203,20 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
             Place::Elsewhere { .. } => None,
         };
         let rebuild = if args.without_log { copies::from_unvouched } else { copies::from_vault };
-        let mut rebuilt = rebuild(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
-            .context("the vault does not give copy 2 back")?;
-        let repo = Arc::new(Repository::with_key(to.clone(), key, &cache, host.writer()).context(
-            "the shares \
-            do not open what the vault gave",
-        )?);
+        let rebuilt = rebuild(vault.as_ref(), &key, to.as_ref(), bar.as_ref());
+        let mut rebuilt = match rebuilt {
+            Err(e @ strongroom_engine::Error::NothingVouched(_)) => {
+                return Err(match sheets::foreign(&sheets, vault.as_ref(), None) {
+                    Some(foreign) => foreign.into(),
+                    None => e.into(),
+                });
+            }
+            other => other.context("the vault does not give copy 2 back")?,
+        };
+        let repo = Arc::new(
+            Repository::with_key(to.clone(), key, &cache, host.writer())
+                .context("the key does not open what the vault gave")?,
+        );
         // A run before may have been killed behind this.
         if Repository::key_of(to.as_ref(), &password).is_err() {
             repo.add_key(&password, "recovered", host.clock.now())?;
@@ -210,6 +267,35 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
         }
         rebuilding.map_or(Ok(()), Rebuilding::done)?;
         bar.finish();
+        let held: Vec<String> = vault
+            .list(strongroom_objects::Kind::Keys)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|e| e.name)
+            .collect();
+        let after = After {
+            school: snapshot.hostname.as_str().to_owned(),
+            tenant_id: strongroom_engine::seal::of(&repo)?,
+            copy2: match &at {
+                Place::Folder(path) => std::path::absolute(path)?.display().to_string(),
+                Place::Elsewhere { .. } => at.to_string(),
+            },
+            is_folder: matches!(at, Place::Folder(_)),
+            password_file: std::path::absolute(&password_file)?,
+            new_keys: repo
+                .keys()?
+                .into_iter()
+                .map(|k| k.id.to_string())
+                .filter(|id| !held.contains(id))
+                .collect(),
+            vault_key: vault_key.map(|key| key.to_string()),
+            how: match (&entry.url, &entry.s3) {
+                (Some(_), _) => How::Server,
+                (None, Some(_)) => How::Bucket,
+                (None, None) => How::Folder,
+            },
+            was_with_shares: !sheets.is_empty(),
+        };
         let seconds = began.elapsed().as_secs_f64();
         let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.is_whole();
         if json {
@@ -219,7 +305,8 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
                     "lost": rebuilt.lost, "items": rebuilt.items,
                     "snapshots": snapshots.len(), "snapshot": id,
                     "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files,
-                    "rebuilt_s": rebuilt_s, "seconds": seconds})
+                    "rebuilt_s": rebuilt_s, "seconds": seconds, "next": after.steps(),
+                    "configuration": after.configuration()})
             );
         } else {
             tell_lost(&rebuilt);
@@ -252,6 +339,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
                     output::seconds(seconds)
                 );
             }
+            print!("{}", after.told());
         }
         Ok(if failed { Ending::Partial } else { Ending::Done })
     })

@@ -194,6 +194,26 @@ fn a_baseline_goes_to_one_school_first_and_then_to_the_others() {
     assert_eq!(code, 0, "{plan}");
     let acts = |v: &Value, n: usize| v["tenants"][n]["plan"]["acts"].as_array().unwrap().len();
     assert!(acts(&plan, 0) >= 8, "{plan}");
+    // The plan of one school is kept, carried out by another process, and undone.
+    let (code, refused) = json(&["baseline", "apply", "school-strong", "--save-plan"]);
+    assert!(code == 1 && refused["error"].as_str().unwrap().contains("--tenant"), "{refused}");
+    let one = ["--tenant", "school0", "baseline"];
+    let (code, kept) = json(&[&one[..], &["apply", "school-strong", "--save-plan"]].concat());
+    let id = kept["plan"].as_str().unwrap_or_else(|| panic!("{code} {kept}"));
+    let (code, set) = json(&["plan", "apply", id, "--yes"]);
+    assert!(
+        code == 0 && set["baseline"] == "school-strong" && set["left"] == serde_json::json!([]),
+        "{code} {set:#}"
+    );
+    let (_, none) = json(&[&one[..], &["plan", "school-strong"]].concat());
+    assert_eq!(acts(&none, 0), 0, "{none}");
+    // All is as it was: nothing names the account for emergencies any more, and that is told.
+    let (code, back) = json(&["plan", "undo", id, "--yes"]);
+    assert_eq!((code, &back["left"]), (4, &serde_json::json!([])), "{back:#}");
+    let way_in = back["no_way_in"].as_str().unwrap();
+    assert!(way_in.contains("no setting knows Emergency access"), "{way_in}");
+    let (_, fresh) = json(&[&one[..], &["plan", "school-strong"]].concat());
+    assert_eq!(acts(&fresh, 0), acts(&plan, 0), "{fresh:#}");
     // The first fails when it may not write, and then the others are left alone.
     schools.sim.control("POST", "/sim/consent", "tenant=1", br#"{"revoke": true}"#);
     schools.sim.clear_log();

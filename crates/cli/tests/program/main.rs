@@ -4,6 +4,7 @@
 mod common;
 
 mod acceptance;
+mod approvals;
 mod backup;
 mod buckets;
 mod change;
@@ -16,7 +17,9 @@ mod interrupted;
 mod kills;
 mod looking;
 mod mount;
+mod nightly;
 mod online;
+mod pages;
 mod process;
 mod recover;
 mod registration;

@@ -118,6 +118,56 @@ fn the_same_restore_again_goes_on_in_the_same_folder() {
     assert!(lines[5]["files"].as_u64().unwrap() > 0 && lines[5]["failed"] == 0, "{log}");
 }
 
+/// Two technicians who do not know of each other: what both find missing is made once.
+#[test]
+fn two_restores_at_once_make_nothing_twice() {
+    let school = school(&SeedPlan { people: Some(3), ..small() });
+    school.whole();
+    let good = school.sim.digest(0);
+    school.sim.attack(0, "purge-mailboxes", 9).unwrap();
+    school.backup();
+    let purged = school.sim.digest(0);
+    let args = ["--tenant", "school0", "restore", "--clean", "--in-place", "--yes"];
+    // Somebody is at it.
+    let held = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(school.path("state/school0/restore-data.running"))
+        .unwrap();
+    held.lock().unwrap();
+    let out = school.run(&args);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(11), "{said}");
+    assert!(said.contains("a restore of data of school0 is under way"), "{said}");
+    assert_eq!(school.sim.digest(0), purged, "nothing was done");
+    // Files come back, and plans are looked at.
+    school.ok(&["restore", "--target", school.path("files").to_str().unwrap()]);
+    school.ok(&["restore", "--clean", "--in-place", "--dry-run"]);
+    drop(held);
+
+    let children: Vec<_> = [0, 1]
+        .iter()
+        .map(|_| {
+            let mut command = school.command(&args);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+            command.spawn().unwrap()
+        })
+        .collect();
+    let mut codes = Vec::new();
+    for child in children {
+        let out = child.wait_with_output().unwrap();
+        codes.push(out.status.code().unwrap());
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.success() || said.contains("process"), "{said}");
+    }
+    codes.sort_unstable();
+    // Who starts when the other has ended finds nothing to do.
+    assert!(codes == [0, 11] || codes == [0, 0], "{codes:?}");
+    let more = missing(&school.sim.digest(0), &good);
+    assert!(more.iter().all(|r| is_residue(r) || is_renamed(r)), "made twice: {more:?}");
+}
+
 /// Who is left out is told with a name that the next command takes.
 #[test]
 fn whoever_is_gone_is_named_so_that_the_hint_can_be_used() {

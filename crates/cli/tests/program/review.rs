@@ -109,6 +109,9 @@ fn changes_wait_for_a_decision_and_rules_can_set_back_what_they_find() {
     let plan = tenant(&school, "school0", &["remediate", "--dry-run"]);
     assert_eq!(plan["rules"][0]["plan"]["acts"][0]["object"], "authorization", "{plan}");
     school.sim.control("POST", "/sim/consent", "", b"{}");
+    let later = tenant(&school, "school0", &["remediate", "--save-plan"]);
+    let later = later["rules"][0]["kept"]["plan"].as_str().unwrap();
+    assert!(school.ok(&["plan", "show", later]).contains("tenant remediate"));
     let done = tenant(&school, "school0", &["remediate", "--yes"]);
     assert_eq!(done["rules"][0]["left"], serde_json::json!([]), "{done}");
     let kept = std::fs::read_to_string(&file).unwrap();
@@ -120,6 +123,9 @@ fn changes_wait_for_a_decision_and_rules_can_set_back_what_they_find() {
             && record["plan"]["acts"].as_array().unwrap().len() == 1,
         "{record}"
     );
+    let out = school.run(&["plan", "apply", later, "--yes"]);
+    let why = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && why.contains("fails no more"), "{why}");
     tenant(&school, "school0", &["snapshot"]);
     assert_eq!(verdicts(&tenant(&school, "school0", &["check"]))["users.guest-invites"], "passed");
     assert_eq!(tenant(&school, "school0", &["remediate", "--yes"])["rules"], serde_json::json!([]));

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::*;
-use graph_sim::Care;
+use graph_sim::{Care, SeedPlan};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 
@@ -116,4 +116,78 @@ fn status_says_how_each_school_stands_in_every_form_and_by_its_exit_code() {
         assert_eq!(status(wrong).0, 1, "{wrong:?}");
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+/// A disk that is not mounted is no new school: nothing advises to make a repository over the
+/// history that this host noted, and `init` does not by itself.
+#[test]
+fn a_copy_2_that_is_gone_is_not_made_anew_by_itself() {
+    let school = school(&SeedPlan { people: Some(2), messages_per_mailbox: Some(1), ..small() });
+    let report = school.whole();
+    let snapshot = &report["snapshot"].as_str().unwrap()[..8];
+    let (copy, away) = (school.path("copy2-0"), school.path("away"));
+    std::fs::rename(&copy, &away).unwrap();
+    for is_empty in [false, true] {
+        if is_empty {
+            std::fs::create_dir(&copy).unwrap();
+        }
+        let out = school.run(&["backup"]);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(10), "{said}");
+        assert!(said.contains(&format!("this host noted snapshot {snapshot}")), "{said}");
+        assert!(said.contains("it may not be mounted"), "{said}");
+        assert!(!said.contains("strongroom init makes one"), "{said}");
+        let said = school.run(&["status"]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("it may not be mounted"), "{said}");
+        let out = school.run(&["init", "--no-recovery"]);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{said}");
+        assert!(said.contains("--anew") && said.contains(snapshot), "{said}");
+        assert!(!copy.join("config").exists());
+    }
+    school.ok(&["init", "--no-recovery", "--anew"]);
+    let out = school.run(&["init"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!said.contains("recovery shares"), "what is there is told first: {said}");
+}
+
+/// What is told alarms is tried before there is one.
+#[test]
+fn the_alarm_command_is_looked_for_and_can_be_tried() {
+    let school = school(&SeedPlan { people: Some(1), messages_per_mailbox: Some(1), ..small() });
+    let out = school.run(&["alarm", "test"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(1) && said.contains("names no alarm_command"), "{said}");
+    let program = school.path("alarm.sh");
+    let path = school.path("strongroom.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let nightly = format!("[nightly]\nalarm_command = [\"{}\", \"--to\"]\n", program.display());
+    std::fs::write(&path, format!("{config}{nightly}")).unwrap();
+    let check = || {
+        let out = school.run(&["config", "check"]);
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        (out.status.code().unwrap(), said.contains("alarm.sh cannot be run"), said)
+    };
+    let found = check();
+    assert!(found.0 == 1 && found.1, "it is not there: {}", found.2);
+    let heard = school.path("heard");
+    let text = format!("#!/bin/sh\ncat >> {}\necho sent \"$1\"\n", heard.display());
+    std::fs::write(&program, &text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let found = check();
+    assert!(found.1, "nobody may run it, root {is_root}: {}", found.2);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(!check().1);
+    let told: Value = serde_json::from_str(&school.ok(&["--json", "alarm", "test"])).unwrap();
+    assert!(told["failed"].is_null() && told["said"] == "sent --to\n", "{told}");
+    let line = std::fs::read_to_string(&heard).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["kind"], &line["school"]), (&"test".into(), &"school0".into()));
+    std::fs::write(&program, "#!/bin/sh\necho no line >&2\nexit 3\n").unwrap();
+    let out = school.run(&["alarm", "test"]);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.contains("exit status: 3") && said.contains("it says: no line"), "{said}");
 }

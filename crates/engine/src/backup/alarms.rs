@@ -1,9 +1,13 @@
 //! What the pattern of a run says, beyond the verdicts on single versions.
 
 use super::{count, run::Run};
+use crate::rooms;
 use std::collections::BTreeMap;
 use strongroom_model::{Alarm, AlarmKind, Severity};
 use strongroom_workloads::workload::Profile;
+
+/// What an alarm is about that is of nobody alone.
+pub(super) const EVERYBODY: &str = "tenant";
 
 /// Below this many items a share says nothing.
 const RENAMES_MIN: u64 = 5;
@@ -34,13 +38,26 @@ fn of_deletions(deleted: u64, before: u64) -> Option<Severity> {
 }
 
 impl Run {
-    /// The alarms that follow from what happened to each user's things.
+    /// The alarms that follow from what happened to each owner's things since the last finished
+    /// snapshot, but for those that a run raised which was broken off, and that somebody looked at.
     pub(super) fn judge_patterns(&self) -> Vec<Alarm> {
         let mut raised = Vec::new();
-        for ((user, _, _), (profile, p)) in self.patterns() {
+        let patterns = self.seen(|seen| seen.patterns());
+        let mut called: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        for (_, of) in &patterns {
+            *called.entry((of.name.as_str(), of.profile.name)).or_default() += 1;
+        }
+        for (id, of) in &patterns {
+            let (profile, p) = (of.profile, &of.pattern);
+            // Several sites may have one title.
+            let user = match called.get(&(of.name.as_str(), profile.name)) {
+                Some(2..) => rooms::named(&of.name, id),
+                _ => of.name.clone(),
+            };
             let mut raise = |kind, severity, items: u64, text: String| {
                 let text = format!("{user}: {text}");
-                raised.push(Alarm::new(kind, severity, user.as_str(), text, items))
+                let alarm = Alarm::new(kind, severity, user.as_str(), text, items);
+                raised.push(alarm.of(profile.name));
             };
             if p.encrypted > 0 {
                 raise(
@@ -64,16 +81,17 @@ impl Run {
                     ),
                 );
             }
-            if p.renamed >= RENAMES_MIN && p.renamed * 100 >= p.before * RENAMES_PERCENT {
+            if p.renamed >= RENAMES_MIN && p.renamed * 100 >= p.before() * RENAMES_PERCENT {
                 raise(
                     AlarmKind::RenameStorm,
                     Severity::High,
                     p.renamed,
-                    format!("{} of {} files got another extension", p.renamed, p.before),
+                    format!("{} of {} files got another extension", p.renamed, p.before()),
                 );
             }
-            if let Some(severity) = of_deletions(p.deleted, p.before) {
-                let text = format!("{} of {} {} were deleted", p.deleted, p.before, profile.items);
+            if let Some(severity) = of_deletions(p.deleted, p.before()) {
+                let (gone, before) = (p.deleted, p.before());
+                let text = format!("{gone} of {before} {} were deleted", profile.items);
                 raise(profile.deletions, severity, p.deleted, text);
             }
             if p.flushed >= FLUSHED_MIN || (p.flushed > 0 && p.encrypted > 0) {
@@ -87,35 +105,34 @@ impl Run {
         }
         // Everybody a little is a purge too.
         let mut sums: BTreeMap<&str, (&Profile, u64, u64)> = BTreeMap::new();
-        for (profile, p) in self.patterns().into_values() {
-            let (_, deleted, before) = sums.entry(profile.name).or_insert((profile, 0, 0));
-            *deleted += p.deleted;
-            *before += p.before;
+        for (_, of) in &patterns {
+            let sum = sums.entry(of.profile.name).or_insert((of.profile, 0, 0));
+            sum.1 += of.pattern.deleted;
+            sum.2 += of.pattern.before();
         }
         for (profile, deleted, before) in sums.into_values() {
             let kind = profile.deletions;
-            let told = raised.iter().any(|a| a.kind == kind && a.severity == Severity::High);
+            let is_of_it = |a: &Alarm| a.workload.as_deref() == Some(profile.name);
+            let told = raised
+                .iter()
+                .any(|a| a.kind == kind && a.severity == Severity::High && is_of_it(a));
             let large =
                 deleted >= DELETIONS_MIN && deleted * 100 >= before * TENANT_DELETIONS_PERCENT;
             if large && !told {
-                raised.push(Alarm::new(
-                    kind,
-                    Severity::High,
-                    "tenant",
-                    format!("{deleted} of all {before} {} were deleted", profile.items),
-                    deleted,
-                ));
+                let text = format!("{deleted} of all {before} {} were deleted", profile.items);
+                let alarm = Alarm::new(kind, Severity::High, EVERYBODY, text, deleted);
+                raised.push(alarm.of(profile.name));
             }
         }
         let alarms = self.alarms();
-        for (kind, gone) in self.owners_gone() {
+        for (kind, gone) in self.seen(|seen| seen.count_gone()) {
             if gone < OWNERS_GONE_MIN {
                 continue;
             }
             raised.push(Alarm::new(
                 AlarmKind::UserGone,
                 Severity::High,
-                "tenant",
+                EVERYBODY,
                 format!("{gone} {}s are gone from {} at once", kind.word(), kind.register()),
                 gone,
             ));
@@ -125,7 +142,7 @@ impl Run {
             raised.push(Alarm::new(
                 AlarmKind::BudgetEaten,
                 Severity::Notice,
-                "tenant",
+                EVERYBODY,
                 format!(
                     "the service throttled {throttled} answers although the backup kept \
                     to its budget: another client uses it up"
@@ -133,6 +150,7 @@ impl Run {
                 throttled,
             ));
         }
+        raised.retain(|a| !self.earlier.was_looked_at(a));
         raised
     }
 }

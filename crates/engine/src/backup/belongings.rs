@@ -23,6 +23,8 @@ pub(super) struct Belongings {
     pub(super) owner: Owner,
     /// Directory of the owner.
     pub(super) base: Vec<String>,
+    /// Whether an earlier run was broken off while it read this.
+    pub(super) is_broken_off: bool,
 }
 
 /// A collection that is to be read.
@@ -44,7 +46,8 @@ pub(super) async fn back_up(
 ) -> Result<(), Error> {
     let profile = workload.profile();
     let base = vec![profile.name.to_owned(), run.room(owner)];
-    let all = Belongings { run: run.clone(), workload, owner: owner.clone(), base };
+    let is_broken_off = run.seen(|seen| seen.is_broken_off(&owner.id, profile));
+    let all = Belongings { run: run.clone(), workload, owner: owner.clone(), base, is_broken_off };
     let place = format!("the {} of {}", profile.place, owner.name);
     if run.is_refused(profile.name) && run.dir_facts(&layout::refs(&all.base))?.is_none() {
         run.coverage(&owner.name, profile.place, None, Some(super::owners::NOT_PERMITTED));
@@ -162,6 +165,7 @@ impl Belongings {
         let mut stored = Vec::new();
         self.stored_collections(&[], &mut stored)?;
         let cursor = known.as_ref().and_then(|f| f.delta.clone()).map(Cursor);
+        let cursor = cursor.filter(|_| !self.is_broken_off);
         let found = self.workload.collections(self.of(), cursor.as_ref(), &stored).await?;
         let there = stored.iter().any(|c| !c.facts.is_gone());
         if found.there.is_empty() && found.failed.is_empty() && !there {
@@ -190,10 +194,11 @@ impl Belongings {
             run.keep_link(&mut facts, known.as_ref(), cursor.0, changed);
         }
         // A collection that stays for now is told of again.
-        match all_went {
-            true => run.put_dir(&layout::refs(&self.base), &facts),
-            false => Ok(()),
+        if all_went {
+            run.put_dir(&layout::refs(&self.base), &facts)?;
         }
+        self.pattern(|p| p.is_whole = true);
+        Ok(())
     }
 
     /// Puts each collection where it stands now. Answers those that are to be read, those that are
@@ -222,7 +227,7 @@ impl Belongings {
             if ready.is_empty() {
                 for h in wait {
                     let cause = "the folder lies in a circle of folders";
-                    self.run.skip(&self.owner.name, &h.id, &h.name, cause);
+                    self.run.skip_once(&self.owner.name, &h.id, &h.name, cause);
                 }
                 break;
             }
@@ -344,7 +349,7 @@ impl Belongings {
     ) -> Result<bool, Error> {
         let run = &self.run;
         for (id, name, cause) in &found.skipped {
-            run.skip(&self.owner.name, id, name, cause);
+            run.skip_once(&self.owner.name, id, name, cause);
         }
         for (name, why) in &found.absent {
             run.coverage(&self.owner.name, name, None, Some(why));
@@ -358,7 +363,13 @@ impl Belongings {
         for c in open.iter().map(|o| &o.collection).chain(went) {
             before += self.count(c)?;
         }
-        self.pattern(|p| p.before += before);
+        let is_new =
+            |o: &Open| o.collection.facts.delta.is_none() && o.collection.facts.count == Some(0);
+        let has_new = self.pattern(|p| {
+            p.begin(before);
+            p.has_new |= open.iter().any(is_new);
+            p.has_new
+        });
         let mut readings = Vec::new();
         for o in open {
             readings.push(self.collection(o).await?);
@@ -367,7 +378,6 @@ impl Belongings {
         let unsure = self.profile().ids == IdScope::Owner
             && (!self.profile().is_counted
                 || readings.iter().any(|r| matches!(r, Reading::Failed(_))));
-        let mut deleted = 0;
         for (o, reading) in open.iter().zip(&mut readings) {
             let Reading::Whole { left, crowded, .. } = reading else { continue };
             let mut left = std::mem::take(left);
@@ -379,7 +389,7 @@ impl Belongings {
                 false => left.into_iter().collect(),
             };
             for id in ids {
-                deleted += self.take_away(&o.collection, &id)?;
+                self.count_deleted(self.take_away(&o.collection, &id)?);
             }
             // Names that were taken by something that is gone now.
             for row in std::mem::take(crowded) {
@@ -387,22 +397,17 @@ impl Belongings {
             }
         }
         // Below first, so that what a collection holds is counted before it goes.
-        let (mut all_went, mut closed) = (true, 0);
+        let mut all_went = true;
         for (c, how) in gone.iter().rev() {
             if how.keep {
-                closed += self.close(c)?;
+                let closed = self.close(c)?;
+                run.count_deleted(closed);
+                // One that is made anew in the place of another is no deletion.
+                self.pattern(|p| p.deleted += if has_new { 0 } else { closed });
                 continue;
             }
-            let (items, went) = self.remove_collection(c, unsure || !all_went).await?;
-            deleted += items;
-            all_went &= went;
+            all_went &= self.remove_collection(c, unsure || !all_went).await?;
         }
-        run.count_deleted(deleted + closed);
-        // One that is made anew in the place of another is no deletion.
-        let is_new =
-            |o: &Open| o.collection.facts.delta.is_none() && o.collection.facts.count == Some(0);
-        let lost = if open.iter().any(is_new) { 0 } else { closed };
-        self.pattern(|p| p.deleted += deleted + lost);
         for c in rest.iter().filter(|c| !found.failed.iter().any(|(id, _)| *id == c.id)) {
             if run.dir_facts(&layout::refs(&self.path(&c.path)))?.is_some_and(|f| f.is_gone()) {
                 let place = self.profile().place;
@@ -469,10 +474,10 @@ impl Belongings {
         Ok(gone)
     }
 
-    /// Takes a collection away with what is still in it; answers how many items that was, and
-    /// whether it went. `unsure` says that what is in it may be in a collection that could not be
-    /// read; then it stays with what is somewhere.
-    async fn remove_collection(&self, c: &Collection, unsure: bool) -> Result<(u64, bool), Error> {
+    /// Takes a collection away with what is still in it; answers whether it went. `unsure` says
+    /// that what is in it may be in a collection that could not be read; then it stays with what
+    /// is somewhere.
+    async fn remove_collection(&self, c: &Collection, unsure: bool) -> Result<bool, Error> {
         let mut stored = Vec::new();
         self.items_below(&self.path(&c.path), &mut stored)?;
         let all = stored.len();
@@ -484,18 +489,18 @@ impl Belongings {
         let mut others = Vec::new();
         self.stored_collections(&c.path, &mut others)?;
         if ids.len() < all || !others.is_empty() {
-            let mut deleted = 0;
             for id in &ids {
-                deleted += self.take_away(c, id)?;
+                self.count_deleted(self.take_away(c, id)?);
             }
-            return Ok((deleted, false));
+            return Ok(false);
         }
         let part = self.part(&c.id);
         for id in ids.iter().chain([&c.id]) {
             self.run.catalog.forget(&part, &id.0);
         }
         self.run.remove(&layout::refs(&self.path(&c.path)))?;
-        Ok((ids.len() as u64, true))
+        self.count_deleted(ids.len() as u64);
+        Ok(true)
     }
 
     /// Marks a collection as gone from the tenant. What it held stays in the tree; answers how many
@@ -511,8 +516,14 @@ impl Belongings {
         Ok(ids.len() as u64)
     }
 
-    pub(super) fn pattern(&self, change: impl FnOnce(&mut super::run::Pattern)) {
-        self.run.pattern(&self.owner, self.profile(), change);
+    /// In the step in which they went.
+    fn count_deleted(&self, items: u64) {
+        self.run.count_deleted(items);
+        self.pattern(|p| p.deleted += items);
+    }
+
+    pub(super) fn pattern<T>(&self, change: impl FnOnce(&mut super::seen::Pattern) -> T) -> T {
+        self.run.pattern(&self.owner, self.profile(), change)
     }
 }
 

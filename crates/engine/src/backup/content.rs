@@ -258,8 +258,11 @@ impl Belongings {
             node.set_facts(&s.facts)?;
             beside.push(node);
         }
+        // Asked for again since an older version could not be read: it was counted.
+        let is_same = |o: &Node| o.name == node.name && o.content() == node.content();
+        let is_known = old.as_ref().is_some_and(is_same);
         self.place_content(c, item.id(), &facts, (&dir, node, beside), (base, older.nodes))?;
-        self.watch(&facts, old_facts.as_ref(), older.total);
+        self.watch(&facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
         match old {
             Some(_) => run.count_changed(main.size_bytes),
             None => {
@@ -322,14 +325,19 @@ impl Belongings {
     }
 
     /// What the pattern of the run is made of.
-    fn watch(&self, facts: &Facts, before: Option<&Facts>, versions: u32) {
+    fn watch(&self, facts: &Facts, before: Option<(&Facts, bool)>, versions: u32) {
         let Some(j) = &facts.judgement else { return };
-        let had = before.and_then(|f| f.file.as_ref()).and_then(|f| f.versions);
+        let had = before.and_then(|(f, _)| f.file.as_ref()).and_then(|f| f.versions);
         let flushed = had.is_some_and(|had| had > versions);
+        let is_counted =
+            before.is_some_and(|(f, is_same)| is_same && f.judgement.as_ref() == Some(j));
         self.pattern(|p| {
+            p.flushed += u64::from(flushed);
+            if is_counted {
+                return;
+            }
             p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
             p.notes += u64::from(j.reasons.contains(&Reason::RansomNote));
-            p.flushed += u64::from(flushed);
             p.renamed += u64::from(j.reasons.contains(&Reason::ExtensionAppended));
         });
     }

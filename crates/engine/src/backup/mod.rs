@@ -8,10 +8,12 @@
 mod alarms;
 mod belongings;
 mod content;
+mod lists;
 mod owners;
 mod place;
 mod round;
 mod run;
+mod seen;
 mod standing;
 mod stop;
 
@@ -27,8 +29,7 @@ use strongroom_model::{
 };
 use strongroom_objects::StoreError;
 use strongroom_repository::{
-    Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
-    TAG_PARTIAL, Visit,
+    Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, Visit,
 };
 use strongroom_workloads::{ALL, Client, ErrorKind, Owner, OwnerKind, holds::Holds};
 
@@ -98,7 +99,7 @@ pub fn unread_items(repo: &Repository, tenant: &str) -> Result<Vec<Unread>, Erro
         let is_list = layout::LISTS.contains(&name)
             || name == layout::UNREADABLE && place.trim_matches('/') == layout::TENANT;
         if !node.is_dir() && is_list && node.facts()?.is_none() {
-            let list = run::Waiting::read(&repo.read_record(node)?);
+            let list = lists::Waiting::read(&repo.read_record(node)?);
             all.extend(list.items.into_iter().map(|p| Unread {
                 id: p.value.id,
                 name: p.value.name,
@@ -150,9 +151,14 @@ impl Base {
     pub(crate) fn of(repo: &Repository, tenant: &str) -> Result<Self, Error> {
         let all = repo.snapshots()?;
         let head = repo.head_of(&all, Some(tenant), &Series::DATA)?;
-        let goes_on = |s: &Snapshot| match head {
-            Some((id, h)) => s.parent == Some(*id) || s.time > h.time,
-            None => true,
+        // One on another finished snapshot was replaced long ago, whatever the clocks say.
+        let goes_on = |s: &Snapshot| match (head, s.parent) {
+            (None, _) => true,
+            (Some((id, _)), Some(parent)) if parent == *id => true,
+            (Some((_, h)), Some(parent)) => {
+                s.time > h.time && !all.iter().any(|(id, _)| *id == parent)
+            }
+            (Some(_), None) => false,
         };
         let partial = all.iter().rfind(|(_, s)| {
             s.is_partial()
@@ -241,7 +247,7 @@ async fn go(
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<BackupReport, Error> {
     run.progress.phase("users");
-    // What reads may be left at any moment: a checkpoint finds the tree as whole then.
+    // What reads may be left wherever it waits: what it changes goes from wait to wait.
     let read = tokio::select! {
         read = read_all(run, lock) => read,
         () = run.options.stop.asked() => {
@@ -316,16 +322,7 @@ async fn read_owners(
         while tasks.len() < run.options.users_at_once {
             let Some(owner) = waiting.next() else { break };
             let run = run.clone();
-            tasks.spawn(async move {
-                for workload in ALL.iter().copied() {
-                    let profile = workload.profile();
-                    if profile.owners == owner.kind && !run.leaves_out(profile.name) {
-                        belongings::back_up(&run, workload, &owner).await?;
-                        run.let_go(&[profile.name, &run.room(&owner)])?;
-                    }
-                }
-                Ok::<(), Error>(())
-            });
+            tasks.spawn(async move { run.steps.take(read_owner(&run, &owner)).await });
         }
         run.progress.parts(all - (waiting.len() + tasks.len()) as u64, all);
         let next = tokio::time::timeout(std::time::Duration::from_secs(5), tasks.join_next()).await;
@@ -339,9 +336,20 @@ async fn read_owners(
         let now = run.client.clock().now();
         lock.renew(&run.repo, now)?;
         if run.checkpoint_is_due(now) {
-            tokio::task::block_in_place(|| run.commit(vec![TAG_PARTIAL.to_owned()]))?;
+            tokio::task::block_in_place(|| run.checkpoint())?;
         }
     }
+}
+
+async fn read_owner(run: &Arc<Run>, owner: &Owner) -> Result<(), Error> {
+    for workload in ALL.iter().copied() {
+        let profile = workload.profile();
+        if profile.owners == owner.kind && !run.leaves_out(profile.name) {
+            belongings::back_up(run, workload, owner).await?;
+            run.let_go(&[profile.name, &run.room(owner)])?;
+        }
+    }
+    Ok(())
 }
 
 /// What to say of holds that were there before.
@@ -430,8 +438,7 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     kinds.dedup();
     tags.extend(kinds.iter().map(|k| format!("{TAG_ALARM}{k}")));
     run.put_unreadable()?;
-    run.put_alarms(&alarms)?;
-    let (id, _) = run.commit(tags.clone())?;
+    let id = run.commit_whole(tags.clone())?;
     for (old, snapshot) in run.repo.snapshots()? {
         if snapshot.is_partial()
             && snapshot.is_ours()

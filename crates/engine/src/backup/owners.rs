@@ -135,11 +135,11 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
             }
         }
     }
-    for (_, room) in
-        rooms.iter().filter(|(id, room)| !room.facts.is_gone() && !there.contains_key(*id))
-    {
-        run.owner_gone(kind, &room.label());
-    }
+    // Those of whom a run knew that was broken off are told of as well.
+    let is_news = |id: &ItemId, room: &Room| !room.facts.is_gone() || run.is_gone(kind, id);
+    let gone = rooms.iter().filter(|(id, room)| !there.contains_key(*id) && is_news(id, room));
+    let gone: Vec<_> = gone.map(|(id, room)| (id.clone(), room.label())).collect();
+    run.owners_gone(kind, &gone);
     // Everybody stands in the tree before the cursor does: who is not read in this run is known to
     // the next one.
     let names = settle(run, kind, &rooms, &there)?;
@@ -193,7 +193,7 @@ async fn news(
                 there.remove(&id);
             }
             Event::Skipped { id, name, cause } if id.0.is_empty() => {
-                run.skip("directory", &id, &name, &cause);
+                run.skip_once("directory", &id, &name, &cause);
             }
             Event::Skipped { id, cause, .. } => {
                 changed = true;
@@ -220,7 +220,7 @@ async fn ask_for(
         // A service that is down, or refuses, says nothing of this one.
         Err(e) if e.is_access() || is_away(&e) => return Err(e.into()),
         Ok(None) | Err(_) => {
-            run.skip("directory", &id, &id.0, cause);
+            run.skip_once("directory", &id, &id.0, cause);
             let called = id.0.clone();
             there.entry(id).or_insert(called);
         }
@@ -311,14 +311,20 @@ impl Run {
         self.room_of(&owner.id).unwrap_or_else(|| rooms::named(&owner.name, &owner.id))
     }
 
-    fn owner_gone(&self, kind: OwnerKind, name: &str) {
-        self.count_gone(kind);
-        self.alarm(Alarm::new(
-            AlarmKind::UserGone,
-            Severity::Notice,
-            name,
-            format!("{name} is gone from {}; what was backed up stays", kind.register()),
-            1,
-        ));
+    fn is_gone(&self, kind: OwnerKind, id: &ItemId) -> bool {
+        self.seen(|seen| seen.is_gone(kind, id))
+    }
+
+    fn owners_gone(&self, kind: OwnerKind, gone: &[(ItemId, String)]) {
+        self.seen(|seen| seen.set_gone(kind, gone));
+        for (_, name) in gone {
+            self.alarm(Alarm::new(
+                AlarmKind::UserGone,
+                Severity::Notice,
+                name.as_str(),
+                format!("{name} is gone from {}; what was backed up stays", kind.register()),
+                1,
+            ));
+        }
     }
 }

@@ -200,10 +200,29 @@ impl Belongings {
         }
         run.catalog.set(&part, &item.id().0, Place { parent, name: in_folder });
         let fetch = |old| Ok(Begun::Stands { crowded, fetch: Some(Box::new(old)) });
-        let Some((node, from)) = before else { return fetch(None) };
-        let Some(facts) = node.facts()? else { return fetch(Some(node)) };
-        match (item.compare(&facts, node.size_bytes()), from == path) {
-            (Compared::Content, _) => fetch(Some(node)),
+        let Some((mut node, from)) = before else { return fetch(None) };
+        let Some(mut facts) = node.facts()? else { return fetch(Some(node)) };
+        // What is judged is the way from the name that the stored content came under to the name
+        // of the next, however long that is waited for.
+        let came_as = facts.came_as.take();
+        let stays = from == path && came_as.is_none();
+        if let Some(earlier) = came_as {
+            node.name = earlier;
+            node.set_facts(&facts)?;
+            if node.name == name {
+                run.put(&layout::refs(&dir), node.clone())?;
+            }
+        }
+        match (item.compare(&facts, node.size_bytes()), stays) {
+            (Compared::Content, _) => {
+                if self.profile().is_judged && node.name != name {
+                    let mut waits = node.clone();
+                    facts.came_as = Some(std::mem::replace(&mut waits.name, name));
+                    waits.set_facts(&facts)?;
+                    run.put(&layout::refs(&dir), waits)?;
+                }
+                fetch(Some(node))
+            }
             (Compared::Same, true) => Ok(Begun::Stands { crowded, fetch: None }),
             _ => {
                 self.renew(c, item.as_ref(), (node, facts), &dir, &name)?;

@@ -99,6 +99,9 @@ impl Belongings {
     /// Reads one collection.
     pub(super) async fn collection(&self, o: &Open) -> Result<Reading, Error> {
         let mut cursor = o.collection.facts.delta.clone().map(Cursor);
+        if self.is_broken_off && !self.profile().is_counted {
+            cursor = None;
+        }
         let mut listings = 0;
         loop {
             let is_full = cursor.is_none();
@@ -113,7 +116,7 @@ impl Belongings {
             };
             // A page may have left items out. The service's own numbers show it; then everything is
             // listed once more.
-            let counted = match round.work.changed || is_full {
+            let counted = match round.work.changed || is_full || self.is_broken_off {
                 true => match self.workload.count(self.of(), &o.collection).await {
                     Ok(n) => n,
                     // What was not counted was not read whole.
@@ -268,7 +271,10 @@ impl Belongings {
                 // What it was stays, and the next run asks for it.
                 Event::Skipped { id, name, cause } => {
                     work.changed = true;
-                    run.skip(&self.owner.name, &id, &name, &cause);
+                    match id.0.is_empty() {
+                        true => run.skip_once(&self.owner.name, &id, &name, &cause),
+                        false => run.skip(&self.owner.name, &id, &name, &cause),
+                    }
                     work.seen.insert(id.clone());
                     work.pending.retain(|p| p.id != id);
                     if !id.0.is_empty() {
@@ -304,7 +310,7 @@ impl Belongings {
         let known = run.left_out(&dir)?.items;
         for item in std::mem::take(&mut work.withheld) {
             if !known.iter().any(|p| p.id == item.id) {
-                run.skip(&self.owner.name, &item.id, &item.name, &item.cause);
+                run.skip_once(&self.owner.name, &item.id, &item.name, &item.cause);
             }
             work.left_out.retain(|p| p.id != item.id);
             work.left_out.push(item);
@@ -392,7 +398,8 @@ impl Belongings {
                     let (this, c) = (self.clone(), c.clone());
                     work.tasks.spawn(async move {
                         let id = change.id().clone();
-                        let done = this.alone("", this.changed(&c, change.as_ref())).await;
+                        let fetch = this.changed(&c, change.as_ref());
+                        let done = this.run.steps.take(this.alone("", fetch)).await;
                         (id, None, done)
                     });
                 }
@@ -411,7 +418,7 @@ impl Belongings {
                             let done = this.fetch(&c, item.clone(), *old).await;
                             done.map_err(|e| (item.name().to_owned(), e))
                         };
-                        let done = this.alone(item.name(), fetch).await;
+                        let done = this.run.steps.take(this.alone(item.name(), fetch)).await;
                         (item.id().clone(), Some(item), done)
                     });
                 }

@@ -1,10 +1,14 @@
-use super::{Accepted, BackupOptions, Base, Interrupted, standing::Earlier};
+use super::{
+    Accepted, BackupOptions, Base, Interrupted,
+    seen::{Pattern, Seen, Steps},
+    standing::Earlier,
+};
 use crate::{Error, Progress, catalog::Catalog, layout};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -15,12 +19,10 @@ use strongroom_model::{
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
 };
-use strongroom_workloads::{
-    ALL, BudgetReport, Client, ErrorKind, Owner, OwnerKind, Stats, workload::Profile,
-};
+use strongroom_workloads::{ALL, BudgetReport, Client, ErrorKind, Owner, Stats, workload::Profile};
 
 /// An item that was skipped; its previous version is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skip {
     /// Whose, and where.
     pub scope: Untrusted,
@@ -124,20 +126,6 @@ impl BackupReport {
     }
 }
 
-/// What happened in this run to what an owner has of a workload: what alarms are made of.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pattern {
-    pub(crate) before: u64,
-    pub(crate) deleted: u64,
-    pub(crate) renamed: u64,
-    pub(crate) notes: u64,
-    pub(crate) encrypted: u64,
-    pub(crate) flushed: u64,
-}
-
-/// By owner and workload; by name and id, since several sites may have one title.
-type Patterns = BTreeMap<(String, ItemId, &'static str), (&'static Profile, Pattern)>;
-
 struct State {
     items_new: u64,
     items_changed: u64,
@@ -150,11 +138,9 @@ struct State {
     alarms: Vec<Alarm>,
     verdicts: Verdicts,
     coverage: Vec<Coverage>,
-    patterns: Patterns,
+    seen: Seen,
     /// How often the reading of an optional workload was refused that nobody has stored.
     refusals: HashMap<&'static str, u32>,
-    /// Owners of a kind that were found to be gone.
-    owners_gone: BTreeMap<OwnerKind, u64>,
     /// Directories of owners, by id.
     rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
@@ -165,7 +151,7 @@ struct State {
 }
 
 impl State {
-    fn new(base: Base) -> Self {
+    fn new(base: Base, seen: Seen) -> Self {
         Self {
             items_new: 0,
             items_changed: 0,
@@ -177,9 +163,8 @@ impl State {
             alarms: Vec::new(),
             verdicts: Verdicts::default(),
             coverage: Vec::new(),
-            patterns: BTreeMap::new(),
+            seen,
             refusals: HashMap::new(),
-            owners_gone: BTreeMap::new(),
             rooms: HashMap::new(),
             checkpoint: None,
             kept: None,
@@ -197,35 +182,6 @@ pub(super) struct Unreadable {
     pub(super) is_accepted: bool,
 }
 
-/// Items to ask for again.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    /// By id.
-    pub(crate) items: Vec<Record<Pending>>,
-    /// The list, or a part of it, cannot be understood: everything is to be listed, so that what
-    /// it named is asked for as well.
-    pub(crate) everything: bool,
-}
-
-impl Waiting {
-    pub(super) fn read(bytes: &[u8]) -> Self {
-        let Ok(rows) = serde_json::from_slice::<Vec<Row<Pending>>>(bytes) else {
-            return Self { items: Vec::new(), everything: true };
-        };
-        let mut out = Self::default();
-        for row in rows {
-            match row {
-                Row::Known(record) => out.items.push(record),
-                Row::Unknown(found) => match Pending::by_id(found) {
-                    Some(record) => out.items.push(record),
-                    None => out.everything = true,
-                },
-            }
-        }
-        out
-    }
-}
-
 /// A backup that is under way.
 pub(crate) struct Run {
     pub(crate) repo: Arc<Repository>,
@@ -236,6 +192,8 @@ pub(crate) struct Run {
     pub(crate) catalog: Catalog,
     tree: Mutex<TreeEditor>,
     state: Mutex<State>,
+    /// Those of the tasks that read.
+    pub(super) steps: Steps,
     /// The alarms of earlier runs.
     pub(super) earlier: Earlier,
     /// Whether the tenant gave anything to this run: one list of owners, whole.
@@ -272,7 +230,9 @@ impl Run {
         progress: Arc<dyn Progress>,
         began: jiff::Timestamp,
     ) -> Result<Self, Error> {
-        let stands_on = Base::of(&repo, &options.tenant)?;
+        let mut stands_on = Base::of(&repo, &options.tenant)?;
+        let newest = stands_on.newest().cloned();
+        let seen = stands_on.seen(&repo, began)?;
         let base = stands_on.newest();
         if let Some(text) = base.and_then(|b| crate::clean::ahead_of_the_clock(b, began)) {
             progress.note(&text);
@@ -285,10 +245,12 @@ impl Run {
         let path = options.cache.join(name);
         let catalog = Catalog::open(&path, &repo, base.map(|(id, s)| (id, &s.tree)))?;
         let mut tree = TreeEditor::new(repo.clone(), base.map(|(_, s)| s.tree), began);
-        let earlier = match base {
+        // Those of a run that is not gone on from stand as well.
+        let earlier = match &newest {
             Some((_, s)) => {
                 let today = began.to_zoned(jiff::tz::TimeZone::UTC).date();
-                Earlier::of(&repo, s, &options.acknowledged, today)?
+                let unfinished = Some(seen.began).filter(|at| *at < began);
+                Earlier::of(&repo, s, &options.acknowledged, today, unfinished)?
             }
             None => Earlier::default(),
         };
@@ -299,8 +261,8 @@ impl Run {
                 tree.remove(&[layout::TENANT, name])?;
             }
         }
-        let state = State::new(stands_on);
-        Ok(Self {
+        let told_once = seen.told_once.clone();
+        let run = Self {
             repo,
             client,
             options,
@@ -308,10 +270,15 @@ impl Run {
             began,
             catalog,
             tree: Mutex::new(tree),
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(stands_on, seen)),
+            steps: Steps::default(),
             earlier,
             has_read: AtomicBool::new(false),
-        })
+        };
+        for Skip { scope, id, name, cause } in told_once {
+            run.skip(scope.as_str(), &id, name, cause);
+        }
+        Ok(run)
     }
 
     /// Whether a panic broke off a change of the tree, or of what a run keeps of itself.
@@ -391,14 +358,9 @@ impl Run {
         *lock(&self.state).refusals.entry(workload).or_default() += 1;
     }
 
-    /// Notes that an owner is gone.
-    pub(super) fn count_gone(&self, kind: OwnerKind) {
-        *lock(&self.state).owners_gone.entry(kind).or_default() += 1;
-    }
-
-    /// How many owners of each kind were found to be gone.
-    pub(super) fn owners_gone(&self) -> BTreeMap<OwnerKind, u64> {
-        lock(&self.state).owners_gone.clone()
+    /// What was seen since the last finished snapshot.
+    pub(super) fn seen<T>(&self, f: impl FnOnce(&mut Seen) -> T) -> T {
+        f(&mut lock(&self.state).seen)
     }
 
     /// Whether an optional workload may be read for nobody, as far as was seen in this run: a
@@ -484,7 +446,9 @@ impl Run {
         let known = kind.is_some_and(|k| state.alarms.iter().any(|a| a.kind == k));
         drop(state);
         if let (Some(kind), false) = (kind, known) {
-            let text = format!("the backup can no longer read {scope}: {e}");
+            // It may be one item of many, and this run alone.
+            let whose = if scope == "tenant" { "the tenant" } else { scope };
+            let text = format!("the backup could not read all of {whose}: {e}");
             self.alarm(Alarm::new(kind, Severity::High, scope, text, 1));
         }
         Unreadable { why: e.to_string(), is_accepted: false }
@@ -529,8 +493,24 @@ impl Run {
             return;
         }
         // Asked for again within a run, and skipped again: one item, its last cause.
-        state.skipped.retain(|s| s.id != *id);
+        let is_same = |s: &Skip| s.id == *id && (!id.0.is_empty() || s.scope == *scope);
+        state.skipped.retain(|s| !is_same(s));
         state.skipped.push(Skip { scope: scope.into(), id: id.clone(), name, cause });
+    }
+
+    /// As [`Run::skip`], of what no later run asks for: should this one be broken off, the next
+    /// names it.
+    pub(super) fn skip_once(
+        &self,
+        scope: &str,
+        id: &ItemId,
+        name: impl Into<Untrusted>,
+        cause: impl Into<Untrusted>,
+    ) {
+        let (name, cause) = (name.into(), cause.into());
+        self.skip(scope, id, name.clone(), cause.clone());
+        let skip = Skip { scope: scope.into(), id: id.clone(), name, cause };
+        self.seen(|seen| seen.told_once.push(skip));
     }
 
     pub(crate) fn coverage(
@@ -548,19 +528,13 @@ impl Run {
         });
     }
 
-    pub(crate) fn pattern(
+    pub(super) fn pattern<T>(
         &self,
         owner: &Owner,
         profile: &'static Profile,
-        change: impl FnOnce(&mut Pattern),
-    ) {
-        let mut state = lock(&self.state);
-        let key = (owner.name.clone(), owner.id.clone(), profile.name);
-        change(&mut state.patterns.entry(key).or_insert((profile, Pattern::default())).1);
-    }
-
-    pub(crate) fn patterns(&self) -> Patterns {
-        lock(&self.state).patterns.clone()
+        change: impl FnOnce(&mut Pattern) -> T,
+    ) -> T {
+        self.seen(|seen| change(seen.pattern(owner, profile)))
     }
 
     pub(crate) fn count_new(&self, bytes: u64) {
@@ -597,66 +571,6 @@ impl Run {
         state.skipped.is_empty() && state.failed.is_empty()
     }
 
-    /// The list of items to ask for again, kept as a file in the collection's directory.
-    pub(crate) fn pending(&self, dir: &[String]) -> Result<Waiting, Error> {
-        self.items_in(dir, layout::PENDING)
-    }
-
-    /// The items of a collection of which nothing is kept.
-    pub(crate) fn left_out(&self, dir: &[String]) -> Result<Waiting, Error> {
-        self.items_in(dir, layout::LEFT_OUT)
-    }
-
-    fn items_in(&self, dir: &[String], name: &str) -> Result<Waiting, Error> {
-        let path = layout::join(dir, name);
-        match self.found(&layout::refs(&path))? {
-            Some(Found::File(node)) => Ok(Waiting::read(&self.repo.read_record(&node)?)),
-            _ => Ok(Waiting::default()),
-        }
-    }
-
-    pub(crate) fn set_pending(
-        &self,
-        dir: &[String],
-        pending: Vec<Record<Pending>>,
-    ) -> Result<(), Error> {
-        self.set_items(dir, layout::PENDING, pending)
-    }
-
-    /// Keeps the list of items of which nothing is kept.
-    pub(crate) fn set_left_out(
-        &self,
-        dir: &[String],
-        items: Vec<Record<Pending>>,
-    ) -> Result<(), Error> {
-        self.set_items(dir, layout::LEFT_OUT, items)
-    }
-
-    fn set_items(
-        &self,
-        dir: &[String],
-        name: &str,
-        mut pending: Vec<Record<Pending>>,
-    ) -> Result<(), Error> {
-        let path = layout::join(dir, name);
-        pending.sort_by(|a, b| a.id.cmp(&b.id));
-        pending.dedup_by(|a, b| a.id == b.id);
-        if pending.is_empty() {
-            self.remove(&layout::refs(&path))?;
-            return Ok(());
-        }
-        let before = self.items_in(dir, name)?;
-        if !before.everything && before.items == pending {
-            return Ok(());
-        }
-        let json = serde_json::to_vec(&pending).map_err(|e| Error::Task(e.to_string()))?;
-        let stored = self.repo.put_content(&json, strongroom_repository::Cut::Plain)?;
-        self.put(
-            &layout::refs(dir),
-            Node::file(name, stored.content, stored.size_bytes, self.began),
-        )
-    }
-
     /// Lets go of the directories of an owner of whom everything of a workload was read: what is in
     /// memory follows the owners that are read at once, not the school.
     pub(super) fn let_go(&self, path: &[&str]) -> Result<(), Error> {
@@ -691,33 +605,62 @@ impl Run {
 
     /// Keeps what a run has that somebody ended.
     pub(super) fn keep_what_was_read(&self) -> Interrupted {
+        let between = self.steps.between();
         let items = {
             let s = lock(&self.state);
             s.items_new + s.items_changed + s.items_deleted
         };
         let lost = match items {
             0 => None,
-            _ => self.commit(vec![TAG_PARTIAL.to_owned()]).err().map(|e| e.to_string()),
+            _ => self.commit_partial(&between).err().map(|e| e.to_string()),
         };
+        // Nobody may look at the next run's.
+        for alarm in self.judge_patterns().iter().filter(|a| a.severity == Severity::High) {
+            self.progress.note(&alarm.text.line().to_string());
+        }
         Interrupted { kept: lock(&self.state).kept, items, lost }
     }
 
-    /// Commits the tree as it is.
-    pub(super) fn commit(&self, mut tags: Vec<String>) -> Result<(Id, Snapshot), Error> {
-        tags.push(Snapshot::series_tag(&Series::DATA));
+    /// Commits the tree as it is, for this run's successor should it be broken off.
+    pub(super) fn checkpoint(&self) -> Result<(), Error> {
+        self.commit_partial(&self.steps.between())
+    }
+
+    fn commit_partial(&self, between: &RwLockWriteGuard<'_, ()>) -> Result<(), Error> {
+        // Should this run die, its successor must not take a half-seen attack for a quiet day.
+        let so_far = [self.alarms(), self.judge_patterns()].concat();
+        let list = self.earlier.unless_finished(&so_far, self.began);
+        self.put_alarms(list)?;
+        let (now, seen) = (self.client.clock().now(), lock(&self.state).seen.clone());
+        self.put_unfinished(&seen, now)?;
+        let id = self.commit(vec![TAG_PARTIAL.to_owned()], now, between)?;
+        lock(&self.state).kept = Some(id);
+        Ok(())
+    }
+
+    /// Commits the tree as it is when all was read.
+    pub(super) fn commit_whole(&self, tags: Vec<String>) -> Result<Id, Error> {
+        self.put_alarms(self.earlier.and(&self.alarms(), self.began))?;
+        self.remove_unfinished()?;
+        let now = self.client.clock().now();
+        self.commit(tags, now, &self.steps.between())
+    }
+
+    /// `time` is that of the commit, so that the newest partial one is the one to go on from.
+    fn commit(
+        &self,
+        mut tags: Vec<String>,
+        time: jiff::Timestamp,
+        _between: &RwLockWriteGuard<'_, ()>,
+    ) -> Result<Id, Error> {
         let partial = tags.iter().any(|t| t == TAG_PARTIAL);
-        if partial {
-            // Should this run die, its successor must not take a half-seen attack for a quiet day.
-            let so_far = [self.alarms(), self.judge_patterns()].concat();
-            self.put_alarms(&so_far)?;
-        }
+        tags.push(Snapshot::series_tag(&Series::DATA));
         let head = lock(&self.state).base.head.clone();
         let generation = Snapshot::generation_on(head.as_ref().map(|(_, s)| s));
         let mut tree = lock(&self.tree);
         let root = if partial { tree.write_and_shed()? } else { tree.write()? };
         let snapshot = Snapshot {
-            // Order of commits, so that the newest partial one is the one to go on from.
-            time: self.client.clock().now(),
+            time,
             parent: head.map(|(id, _)| id),
             tree: root,
             paths: ALL.iter().map(|w| format!("/{}", w.profile().name)).collect(),
@@ -728,12 +671,11 @@ impl Run {
             generation,
         };
         let id = self.repo.commit(&snapshot)?;
-        // The tree is still locked: the catalog describes exactly this snapshot.
+        // Between steps the catalog describes exactly this snapshot.
         self.catalog.save(&id.to_string())?;
         let mut state = lock(&self.state);
         state.checkpoint = Some((self.client.clock().now(), self.repo.written().bytes_stored));
-        state.kept = partial.then_some(id).or(state.kept);
-        Ok((id, snapshot))
+        Ok(id)
     }
 
     pub(super) fn report(&self, id: Option<Id>, tags: Vec<String>) -> BackupReport {

@@ -1,7 +1,7 @@
 //! Alarms of earlier runs. One that speaks of the data stands until somebody has looked at it: a
 //! quiet run after an attack is not clean, since what the attack destroyed is still destroyed.
 
-use super::{newest, run::Run};
+use super::{alarms::EVERYBODY, newest, run::Run};
 use crate::{Error, layout};
 use jiff::{Timestamp, civil::Date};
 use strongroom_model::{Alarm, AlarmList, Record, RecordError, Row, Severity};
@@ -48,7 +48,7 @@ impl StandingAlarm {
     pub fn acknowledged(&self, until: Option<Date>) -> Acknowledged {
         Acknowledged {
             code: self.row.code().to_owned(),
-            scope: self.row.scope().to_owned(),
+            scope: self.row.subject(),
             text: self.row.sentence().into_string(),
             last: self.last,
             until,
@@ -107,6 +107,9 @@ fn kept(repo: &Repository, snapshot: &Snapshot) -> Result<Record<AlarmList>, Err
 pub(super) struct Earlier {
     /// The list that they are from.
     list: Record<AlarmList>,
+    /// When the first run began that was broken off and is gone on from: what was raised since is
+    /// of counts that are carried on, and is raised again.
+    unfinished: Option<Timestamp>,
     /// Those that keep its snapshot from being clean.
     pub(super) open: Vec<Row<Alarm>>,
     /// Those that somebody bears for today.
@@ -118,7 +121,7 @@ pub(super) struct Earlier {
 impl Default for Earlier {
     fn default() -> Self {
         let list = Record::new(AlarmList::default());
-        Self { list, open: Vec::new(), borne: Vec::new(), closed: Vec::new() }
+        Self { list, unfinished: None, open: Vec::new(), borne: Vec::new(), closed: Vec::new() }
     }
 }
 
@@ -128,8 +131,10 @@ impl Earlier {
         snapshot: &Snapshot,
         acknowledged: &[Acknowledged],
         today: Date,
+        unfinished: Option<Timestamp>,
     ) -> Result<Self, Error> {
-        Ok(Self::from_list(kept(repo, snapshot)?, snapshot.time, acknowledged, today))
+        let read = Self::from_list(kept(repo, snapshot)?, snapshot.time, acknowledged, today);
+        Ok(Self { unfinished, ..read })
     }
 
     fn from_list(
@@ -151,18 +156,39 @@ impl Earlier {
         Self { list, ..out }
     }
 
+    /// Whether an unfinished run is what was going on then.
+    fn is_of_unfinished(&self, at: Option<Timestamp>) -> bool {
+        self.unfinished.is_some_and(|began| at >= Some(began))
+    }
+
+    /// Whether somebody looked at this very alarm, which an unfinished run raised: the counts that
+    /// it is made of are carried on, and nothing was added to them.
+    pub(super) fn was_looked_at(&self, alarm: &Alarm) -> bool {
+        self.closed.iter().chain(&self.borne).filter_map(Row::known).any(|seen| {
+            self.is_of_unfinished(seen.last) && seen.is_as(alarm) && seen.text == alarm.text
+        })
+    }
+
+    /// The list that an unfinished run leaves which raised these: it closes nothing.
+    pub(super) fn unless_finished(&self, now: &[Alarm], began: Timestamp) -> Record<AlarmList> {
+        let open = [self.open.as_slice(), &self.closed].concat();
+        Self { open, ..self.clone() }.and(now, began)
+    }
+
     /// The list that a run leaves which raised these.
-    fn and(&self, now: &[Alarm], began: Timestamp) -> Record<AlarmList> {
+    pub(super) fn and(&self, now: &[Alarm], began: Timestamp) -> Record<AlarmList> {
         let mut open = [self.open.as_slice(), &self.borne].concat();
         for a in now.iter().filter(|a| a.severity == Severity::High && a.kind.is_of_data()) {
             // The same alarm day after day is one, with its gravest words.
             let stands = open.iter_mut().find_map(|row| match row {
-                Row::Known(s) if (s.kind, &s.scope) == (a.kind, &a.scope) => Some(&mut s.value),
+                Row::Known(s) if s.is_as(a) => Some(&mut s.value),
                 _ => None,
             });
             match stands {
                 Some(s) => {
-                    s.last = Some(began);
+                    if s.text != a.text || !self.is_of_unfinished(s.last) {
+                        s.last = Some(began);
+                    }
                     if a.items >= s.items {
                         (s.items, s.text) = (a.items, a.text.clone());
                     }
@@ -174,6 +200,15 @@ impl Earlier {
                 })),
             }
         }
+        // What an unfinished run saw of everybody a little may be somebody's by now.
+        let is_somebodys = |s: &Alarm| {
+            let same =
+                |a: &Alarm| (a.kind, a.severity, &a.workload) == (s.kind, s.severity, &s.workload);
+            s.scope == *EVERYBODY && now.iter().any(|a| same(a) && a.scope != *EVERYBODY)
+        };
+        open.retain(|row| {
+            row.known().is_none_or(|s| !self.is_of_unfinished(s.since) || !is_somebodys(s))
+        });
         let mut list = self.list.clone();
         list.alarms = now.iter().cloned().map(Row::new).collect();
         list.open = Some(open);
@@ -182,9 +217,8 @@ impl Earlier {
 }
 
 impl Run {
-    pub(super) fn put_alarms(&self, now: &[Alarm]) -> Result<(), Error> {
+    pub(super) fn put_alarms(&self, list: Record<AlarmList>) -> Result<(), Error> {
         let path = [layout::TENANT, layout::ALARMS];
-        let list = self.earlier.and(now, self.began);
         let is_empty = list.alarms.is_empty() && list.open.as_ref().is_none_or(Vec::is_empty);
         if is_empty && list.rest().is_empty() {
             self.remove(&path)?;

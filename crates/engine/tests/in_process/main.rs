@@ -3,6 +3,7 @@
 
 mod back;
 mod conformance;
+mod interruptions;
 mod outlook;
 mod owners;
 mod panics;

@@ -26,11 +26,37 @@ pub struct NightlyEntry {
     pub without: Vec<String>,
     /// The program that is told alarms, and its arguments; none without one.
     pub alarm_command: Vec<String>,
+    /// In how many nights all of copy 2 is read, one part in each, from 1 to 255.
+    pub check_nights: u8,
+    /// What a night does with snapshots that the retention lets go.
+    pub retention: Retention,
+    /// Whether a night gives back the room of what no snapshot needs.
+    pub prune: bool,
+}
+
+/// What a night does with snapshots that a school's retention lets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// It lets them go.
+    Apply,
+    /// It keeps a plan, for somebody to carry out.
+    Plan,
+    /// Nothing: another host does it, or a person.
+    None,
 }
 
 impl Default for NightlyEntry {
     fn default() -> Self {
-        Self { every_hours: 24, check_days: 30, without: Vec::new(), alarm_command: Vec::new() }
+        Self {
+            every_hours: 24,
+            check_days: 30,
+            without: Vec::new(),
+            alarm_command: Vec::new(),
+            check_nights: 30,
+            retention: Retention::Apply,
+            prune: false,
+        }
     }
 }
 
@@ -204,6 +230,24 @@ pub struct VaultEntry {
     /// When and how fast to push into a bucket.
     #[serde(default)]
     pub pace: strongroom_custody::PaceSettings,
+}
+
+impl VaultEntry {
+    /// One of which nothing is known but its folder.
+    pub(super) fn of_folder(hold: PathBuf) -> Self {
+        Self {
+            name: String::new(),
+            url: None,
+            user: push(),
+            token_file: None,
+            ca_file: None,
+            identity_file: None,
+            s3: None,
+            hold: Some(hold),
+            public_key: None,
+            pace: strongroom_custody::PaceSettings::default(),
+        }
+    }
 }
 
 fn push() -> String {

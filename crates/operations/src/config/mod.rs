@@ -1,10 +1,13 @@
 //! The configuration file: tenants, repositories, vaults. `docs/configuration.md` documents it.
 
+mod apart;
 mod entries;
+mod files;
 mod problems;
 
+pub use apart::{Apart, Refused};
 pub use entries::{
-    BackupEntry, IdentityEntry, NightlyEntry, PersonEntry, PruneEntry, RepositoryEntry,
+    BackupEntry, IdentityEntry, NightlyEntry, PersonEntry, PruneEntry, RepositoryEntry, Retention,
     TenantEntry, VaultEntry,
 };
 
@@ -95,6 +98,27 @@ fn wrong(what: String) -> Error {
     Error::new(Kind::Configuration, what)
 }
 
+/// The text of the file, where nobody else can change it.
+fn text_of(path: &Path, accounts: &Accounts) -> Result<String, Error> {
+    secrets::read_text(path, accounts).map_err(|e| {
+        let what = format!("the configuration {} cannot be used", path.display());
+        Error::because(Kind::Configuration, what, e).with(Remedy::OtherConfiguration)
+    })
+}
+
+/// Why nothing is done on a file in which this is wrong; of several things the first is named.
+fn refused(path: &Path, problems: &[String]) -> Option<Error> {
+    let shown = path.display();
+    match problems {
+        [] => None,
+        [only] => Some(wrong(format!("{shown}: {only}"))),
+        [first, more @ ..] => Some(
+            wrong(format!("{shown}: {first} (and {} more)", more.len()))
+                .with(Remedy::CheckConfiguration),
+        ),
+    }
+}
+
 /// The folder of a file: relative paths in it start there.
 fn base_of(path: &Path) -> Result<PathBuf, Error> {
     let whole = std::path::absolute(path).map_err(|e| {
@@ -105,11 +129,19 @@ fn base_of(path: &Path) -> Result<PathBuf, Error> {
 
 impl VaultEntry {
     /// Reads a file that describes one vault and nothing else, for a machine without a
-    /// configuration; and the folder at which its relative paths start.
+    /// configuration; and the folder at which its relative paths start. In the place of a file
+    /// stands the vault's folder itself, or the school's in it.
     ///
     /// # Errors
     /// As [`Config::read`].
     pub fn read(path: &Path, accounts: &Accounts) -> Result<(Self, PathBuf), Error> {
+        if path.is_dir() {
+            let within = path.join("hold");
+            let hold = if within.is_dir() { within.as_path() } else { path };
+            let base = base_of(hold)?;
+            let hold = base.join(hold.file_name().unwrap_or_default());
+            return Ok((Self::of_folder(hold), base));
+        }
         let text = secrets::read_text(path, accounts).map_err(|e| {
             Error::because(Kind::Configuration, format!("{} cannot be used", path.display()), e)
         })?;
@@ -147,13 +179,7 @@ impl Config {
     /// is wrong; of several such things the first is named.
     pub fn read(path: &Path, accounts: &Accounts) -> Result<Self, Error> {
         let (config, problems) = Self::examine(path, accounts)?;
-        let shown = path.display();
-        match problems.as_slice() {
-            [] => Ok(config),
-            [only] => Err(wrong(format!("{shown}: {only}"))),
-            [first, more @ ..] => Err(wrong(format!("{shown}: {first} (and {} more)", more.len()))
-                .with(Remedy::CheckConfiguration)),
-        }
+        refused(path, &problems).map_or(Ok(config), Err)
     }
 
     /// The file, and one sentence for each thing that is wrong in it. Only where there is none may
@@ -162,13 +188,9 @@ impl Config {
     /// # Errors
     /// [`Kind::Configuration`], where it cannot be read, or others can change it.
     pub fn examine(path: &Path, accounts: &Accounts) -> Result<(Self, Vec<String>), Error> {
-        let text = secrets::read_text(path, accounts).map_err(|e| {
-            let what = format!("the configuration {} cannot be used", path.display());
-            Error::because(Kind::Configuration, what, e).with(Remedy::OtherConfiguration)
-        })?;
-        let mut config: Self = from_toml(path, &text)?;
+        let mut config: Self = from_toml(path, &text_of(path, accounts)?)?;
         config.base = base_of(path)?;
-        let problems = config.problems(accounts);
+        let problems = config.problems(accounts).into_iter().map(|p| p.says).collect();
         Ok((config, problems))
     }
 
@@ -249,7 +271,11 @@ mod tests {
             application_id = "x"
         "#;
         let config: Config = toml::from_str(text).unwrap();
-        let all = config.problems(accounts).join("\n");
+        let told = |config: &Config| {
+            let all = config.problems(accounts).into_iter().map(|p| p.says);
+            all.collect::<Vec<_>>().join("\n")
+        };
+        let all = told(&config);
         for part in [
             "no [[repository]]",
             "no [[vault]]",
@@ -267,13 +293,13 @@ mod tests {
         {
             let text = text.replace("\"a\"", &format!("\"{wrong}\""));
             let config: Config = toml::from_str(&text).unwrap();
-            let all = config.problems(accounts).join("\n");
+            let all = told(&config);
             assert!(all.contains("cannot be named"), "{wrong:?}: {all}");
         }
         for right in ["St. Mary's", "Łódź 2", "..x", "con"] {
             let config: Config =
                 toml::from_str(&text.replace("\"a\"", &format!("{right:?}"))).unwrap();
-            assert!(!config.problems(accounts).join("\n").contains("cannot be named"), "{right}");
+            assert!(!told(&config).contains("cannot be named"), "{right}");
         }
     }
 }

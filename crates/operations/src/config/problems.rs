@@ -1,15 +1,12 @@
 //! What is wrong with a configuration, one sentence each.
 
-use super::{Config, NightlyEntry, PruneEntry, REVIEWS, RepositoryEntry, TenantEntry, VaultEntry};
-use crate::{
-    Duty, Error, Host, Identity, Kind,
-    files::{Accounts, secrets},
-};
+use super::{Config, NightlyEntry, PruneEntry, RepositoryEntry, TenantEntry, VaultEntry};
+use crate::{Duty, Identity, files::Accounts};
 use std::{
     collections::BTreeSet,
+    fmt,
     path::{Component, Path, PathBuf},
 };
-use strongroom_graph::Credential;
 use strongroom_objects::{
     AzureEntry, RestEntry, S3Entry, SftpEntry,
     address::{not_a_base, shown, unsafe_for_credentials},
@@ -39,31 +36,88 @@ fn place(path: &Path) -> PathBuf {
     }
 }
 
+/// What something in the configuration is of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Whose {
+    /// The whole file: nothing in it can be relied on.
+    File,
+    /// The tenants of this name.
+    Tenant(String),
+    /// The repositories of this name.
+    Repository(String),
+    /// The vaults of this name.
+    Vault(String),
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whose::File => f.write_str("the file"),
+            Whose::Tenant(name) => write!(f, "tenant {name}"),
+            Whose::Repository(name) => write!(f, "repository {name}"),
+            Whose::Vault(name) => write!(f, "vault {name}"),
+        }
+    }
+}
+
+/// Something that is wrong, and what it is of: one that two entries have together is of both.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    pub(super) of: Vec<Whose>,
+    pub(super) says: String,
+    /// The entry that is named and is not there, where that is what is wrong.
+    pub(super) lacks: Option<Whose>,
+}
+
+impl Problem {
+    pub(super) fn new(of: Whose, says: String) -> Self {
+        Self::together(vec![of], says)
+    }
+
+    pub(super) fn together(of: Vec<Whose>, says: String) -> Self {
+        Self { of, says, lacks: None }
+    }
+}
+
+/// The same kind of problems, each of one entry.
+fn of(whose: Whose, all: impl IntoIterator<Item = String>) -> Vec<Problem> {
+    all.into_iter().map(|says| Problem::new(whose.clone(), says)).collect()
+}
+
 /// Of a name, which an ending and a folder follow.
 const NAME_BYTES_MAX: usize = 100;
 
-fn twice<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<String> {
+/// Makes of a name what it is of.
+type OfName = fn(String) -> Whose;
+
+fn twice<'n>(what: &str, whose: OfName, names: impl Iterator<Item = &'n String>) -> Vec<Problem> {
     let mut seen = BTreeSet::new();
     let all = names.filter(|n| !seen.insert(n.as_str()));
-    all.map(|n| format!("two {what} are named {n:?}")).collect()
+    all.map(|n| Problem::new(whose(n.clone()), format!("two {what} are named {n:?}"))).collect()
 }
 
-/// Names that cannot be names: they are those of files (reviews, records of restores), which must
-/// not lie elsewhere, and stand in sentences.
-fn no_names<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<String> {
-    let is_name = |name: &&String| {
-        !matches!(name.as_str(), "" | "." | "..")
-            && name.len() <= NAME_BYTES_MAX
-            && !name.contains(['/', '\\'])
-            && strongroom_model::shown_line(name) == name.as_str()
-    };
-    let say = |name: &String| {
+/// What is wrong with a name, where it cannot be one: names are those of files (reviews, records of
+/// restores), which must not lie elsewhere, and stand in sentences.
+fn no_name(what: &str, name: &str) -> Option<String> {
+    let is_name = !matches!(name, "" | "." | "..")
+        && name.len() <= NAME_BYTES_MAX
+        && !name.contains(['/', '\\'])
+        && strongroom_model::shown_line(name) == name;
+    (!is_name).then(|| {
         format!(
             "a {what} cannot be named {name:?}: a name has up to {NAME_BYTES_MAX} bytes, no slash, \
              no line end, and is not . or .."
         )
-    };
-    names.filter(|name| !is_name(name)).map(say).collect()
+    })
+}
+
+fn no_names<'n>(
+    what: &str,
+    whose: OfName,
+    names: impl Iterator<Item = &'n String>,
+) -> Vec<Problem> {
+    let wrong = |name: &String| Some(Problem::new(whose(name.clone()), no_name(what, name)?));
+    names.filter_map(wrong).collect()
 }
 
 impl RepositoryEntry {
@@ -133,7 +187,7 @@ impl RepositoryEntry {
     }
 
     /// Files with secrets that it names beside its password.
-    fn secrets(&self) -> Vec<&PathBuf> {
+    pub(super) fn secrets(&self) -> Vec<&PathBuf> {
         let mut files: Vec<&PathBuf> = Vec::new();
         files.extend(self.s3.iter().map(|s3| &s3.secret_file));
         files.extend(self.azure.iter().flat_map(|a| a.key_file.iter().chain(&a.sas_file)));
@@ -150,7 +204,7 @@ impl RepositoryEntry {
     }
 
     /// Certificates that it trusts.
-    fn ca_files(&self) -> Vec<&PathBuf> {
+    pub(super) fn ca_files(&self) -> Vec<&PathBuf> {
         let mut files: Vec<&PathBuf> = Vec::new();
         files.extend(self.s3.iter().filter_map(|s3| s3.ca_file.as_ref()));
         files.extend(self.azure.iter().filter_map(|azure| azure.ca_file.as_ref()));
@@ -201,6 +255,9 @@ impl NightlyEntry {
         if self.check_days > 3_650 {
             p.push(format!("nightly: check_days is {}, it goes from 0 to 3650", self.check_days));
         }
+        if self.check_nights == 0 {
+            p.push("nightly: check_nights is 0, it goes from 1 to 255".to_owned());
+        }
         let known: Vec<&str> = Duty::ALL.into_iter().map(Duty::name).collect();
         for name in self.without.iter().filter(|name| !known.contains(&name.as_str())) {
             let known = known.join(", ");
@@ -211,16 +268,29 @@ impl NightlyEntry {
 }
 
 impl TenantEntry {
-    fn problems(&self, config: &Config) -> Vec<String> {
+    fn labels_problems(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let twice = self.labels.iter().filter(|label| !seen.insert(*label));
+        let twice = twice.map(|label| format!("two labels of one tenant are named {label:?}"));
+        let wrong = self.labels.iter().filter_map(|label| no_name("label", label));
+        wrong.chain(twice).collect()
+    }
+
+    /// What it names and the configuration does not have.
+    fn lacks(&self, config: &Config) -> Vec<Problem> {
+        let lacks = |of: Whose, list: &str, name: &str| {
+            let says = format!("tenant {}: there is no [[{list}]] named {name:?}", self.name);
+            let lacks = Some(of);
+            Problem { lacks, ..Problem::new(Whose::Tenant(self.name.clone()), says) }
+        };
         let mut p = Vec::new();
-        let mut tell = |says: String| p.push(format!("tenant {}{says}", self.name));
-        if config.repository(&self.repository).is_err() {
-            tell(format!(": there is no [[repository]] named {:?}", self.repository));
+        let name = &self.repository;
+        if config.repository(name).is_err() {
+            p.push(lacks(Whose::Repository(name.clone()), "repository", name));
         }
-        if let Some(v) = self.vault.as_ref().filter(|v| config.vault(v).is_err()) {
-            tell(format!(": there is no [[vault]] named {v:?}"));
+        if let Some(name) = self.vault.as_ref().filter(|v| config.vault(v).is_err()) {
+            p.push(lacks(Whose::Vault(name.clone()), "vault", name));
         }
-        p.extend(self.unreachable());
         p
     }
 
@@ -280,217 +350,79 @@ impl TenantEntry {
 
 impl Config {
     /// Everything that is wrong in the file itself.
-    pub(super) fn problems(&self, accounts: &Accounts) -> Vec<String> {
-        let mut p = Vec::new();
-        p.extend(self.vaults.iter().flat_map(VaultEntry::problems));
+    pub(super) fn problems(&self, accounts: &Accounts) -> Vec<Problem> {
+        let mut p = self.problems_of_entries(accounts);
         if self.tenants.is_empty() {
-            p.push("there is no [[tenant]]".into());
+            p.push(Problem::new(Whose::File, "there is no [[tenant]]".to_owned()));
         }
-        p.extend(no_names("tenant", self.tenants.iter().map(|t| &t.name)));
-        p.extend(no_names("repository", self.repositories.iter().map(|r| &r.name)));
-        p.extend(no_names("vault", self.vaults.iter().map(|v| &v.name)));
-        p.extend(twice("tenants", self.tenants.iter().map(|t| &t.name)));
-        p.extend(twice("repositories", self.repositories.iter().map(|r| &r.name)));
-        p.extend(twice("vaults", self.vaults.iter().map(|v| &v.name)));
-        p.extend(no_names("label", self.tenants.iter().flat_map(|t| &t.labels)));
+        p
+    }
+
+    /// The same, where it is no matter that there is no tenant.
+    pub(super) fn problems_of_entries(&self, accounts: &Accounts) -> Vec<Problem> {
+        let mut p = Vec::new();
+        for v in &self.vaults {
+            p.extend(of(Whose::Vault(v.name.clone()), v.problems()));
+        }
+        let tenants = || self.tenants.iter().map(|t| &t.name);
+        let repositories = || self.repositories.iter().map(|r| &r.name);
+        let vaults = || self.vaults.iter().map(|v| &v.name);
+        p.extend(no_names("tenant", Whose::Tenant, tenants()));
+        p.extend(no_names("repository", Whose::Repository, repositories()));
+        p.extend(no_names("vault", Whose::Vault, vaults()));
+        p.extend(twice("tenants", Whose::Tenant, tenants()));
+        p.extend(twice("repositories", Whose::Repository, repositories()));
+        p.extend(twice("vaults", Whose::Vault, vaults()));
         for tenant in &self.tenants {
-            p.extend(twice("labels of one tenant", tenant.labels.iter()));
+            p.extend(of(Whose::Tenant(tenant.name.clone()), tenant.labels_problems()));
         }
-        p.extend(self.nightly.problems());
-        let relative = |(what, program): (String, PathBuf)| {
-            let is_whole = program.is_absolute();
-            (!is_whole).then(|| format!("{what}: {program:?} is no whole path of a program"))
-        };
-        p.extend(self.alarm_programs().into_iter().filter_map(relative));
-        p.extend(self.tenants.iter().flat_map(|t| t.problems(self)));
-        let shared: Vec<&String> = self.tenants.iter().map(|t| &t.repository).collect();
-        if shared.iter().collect::<BTreeSet<_>>().len() < shared.len() {
-            p.push("two tenants share one repository; each needs its own".into());
+        p.extend(of(Whose::File, self.nightly.problems()));
+        p.extend(self.alarm_programs().into_iter().filter_map(|named| {
+            let says = format!("{named}: {:?} is no whole path of a program", named.path);
+            (!named.path.is_absolute()).then(|| Problem::new(named.of, says))
+        }));
+        for tenant in &self.tenants {
+            p.extend(tenant.lacks(self));
+            p.extend(of(Whose::Tenant(tenant.name.clone()), tenant.unreachable()));
         }
-        p.extend(self.repositories.iter().flat_map(RepositoryEntry::problems));
-        let copies = self
-            .repositories
-            .iter()
-            .filter_map(|r| Some((format!("the repository {:?}", r.name), r.place(self)?)));
+        let mut seen = BTreeSet::new();
+        let shared = self.tenants.iter().filter(|t| !seen.insert(&t.repository));
+        let shared: BTreeSet<&String> = shared.map(|t| &t.repository).collect();
+        if !shared.is_empty() {
+            let all = shared.into_iter().map(|name| Whose::Repository(name.clone())).collect();
+            let says = "two tenants share one repository; each needs its own".to_owned();
+            p.push(Problem::together(all, says));
+        }
+        for r in &self.repositories {
+            p.extend(of(Whose::Repository(r.name.clone()), r.problems()));
+        }
+        p.extend(self.one_place());
+        p.extend(self.unsafe_secrets(accounts));
+        p.extend(self.decided_by_others(accounts));
+        p
+    }
+
+    /// Repositories and vaults that stand in one place, or one in another.
+    fn one_place(&self) -> Vec<Problem> {
+        let copies = self.repositories.iter().filter_map(|r| {
+            let what = format!("the repository {:?}", r.name);
+            Some((Whose::Repository(r.name.clone()), what, r.place(self)?))
+        });
         let vaults = self.vaults.iter().filter_map(|v| {
             let hold = v.hold.as_ref().map(|path| place(&self.path(path)));
             let at = v.s3.as_ref().map(S3Entry::place).or(hold)?;
-            Some((format!("the vault {:?}", v.name), at))
+            Some((Whose::Vault(v.name.clone()), format!("the vault {:?}", v.name), at))
         });
-        let places: Vec<(String, PathBuf)> = copies.chain(vaults).collect();
-        for (n, (a, at)) in places.iter().enumerate() {
-            for (b, other) in &places[n + 1..] {
-                if at.starts_with(other) || other.starts_with(at) {
-                    p.push(format!("{a} and {b} stand in one place, {}", at.display()));
-                }
-            }
-        }
-        p.extend(self.unsafe_secrets(accounts));
-        for (what, path) in self.deciding() {
-            p.extend(accounts.decided_by_others(&path).map(|says| format!("{what}: {says}")));
-        }
-        p
-    }
-
-    /// Files with secrets that the configuration names, and what each is for.
-    pub fn secret_files(&self) -> Vec<(String, PathBuf)> {
-        let mut all = Vec::new();
-        let mut file = |what: String, path: &Path| all.push((what, self.path(path)));
-        for t in &self.tenants {
-            for (name, i) in &t.identities {
-                for f in i.certificate_file.iter().chain(&i.secret_file) {
-                    file(format!("tenant {}, identity {name}", t.name), f);
-                }
-            }
-        }
-        for r in &self.repositories {
-            file(format!("repository {}", r.name), &r.password_file);
-            for f in r.secrets() {
-                file(format!("repository {}", r.name), f);
-            }
-        }
-        for v in &self.vaults {
-            v.token_file.iter().for_each(|f| file(format!("vault {}", v.name), f));
-            let identity = v.identity_file.iter();
-            identity.for_each(|f| file(format!("vault {}, identity_file", v.name), f));
-            v.s3.iter().for_each(|s3| file(format!("vault {}, s3", v.name), &s3.secret_file));
-        }
-        all
-    }
-
-    /// Files with the secrets of whoever prunes, which need not be on this host.
-    pub fn pruning_files(&self) -> Vec<(String, PathBuf)> {
-        let mut all = Vec::new();
-        for r in &self.repositories {
-            let what = format!("repository {}, prune", r.name);
-            all.extend(r.pruning_files(self).into_iter().map(|f| (what.clone(), f)));
-        }
-        all
-    }
-
-    /// Files and folders without a secret that decide what this program does, and what each is for:
-    /// whoever may change one decides in this account's stead.
-    fn deciding(&self) -> Vec<(String, PathBuf)> {
-        let mut all = self.open_files();
-        all.extend(self.alarm_programs());
-        let mut add = |what: String, path: &Path| all.push((what, self.path(path)));
-        for t in &self.tenants {
-            t.exceptions.iter().for_each(|f| add(format!("tenant {}, exceptions", t.name), f));
-        }
-        let reviews = self.reviews_dir.as_deref().unwrap_or(Path::new(REVIEWS));
-        add("reviews_dir".to_owned(), reviews);
-        add("state_dir".to_owned(), &self.state_dir());
-        self.rules_dir.iter().for_each(|dir| add("rules_dir".to_owned(), dir));
-        self.baselines_dir.iter().for_each(|dir| add("baselines_dir".to_owned(), dir));
-        all
-    }
-
-    /// Files without a secret, certificates and host keys to trust, and whose.
-    fn open_files(&self) -> Vec<(String, PathBuf)> {
-        let mut all = self.ca_files();
-        for r in &self.repositories {
-            let known = r.sftp.iter().map(|sftp| self.path(&sftp.known_hosts_file));
-            all.extend(known.map(|f| (format!("repository {}", r.name), f)));
-        }
-        all
-    }
-
-    /// Programs that are told alarms, and whose.
-    fn alarm_programs(&self) -> Vec<(String, PathBuf)> {
-        let program = |command: &Vec<String>| command.first().map(PathBuf::from);
-        let own = self.tenants.iter().filter_map(|t| {
-            let program = program(t.alarm_command.as_ref()?)?;
-            Some((format!("tenant {}, alarm_command", t.name), program))
-        });
-        let all = program(&self.nightly.alarm_command);
-        let all = all.map(|program| ("nightly, alarm_command".to_owned(), program));
-        own.chain(all).collect()
-    }
-
-    /// Certificates to trust, and whose.
-    fn ca_files(&self) -> Vec<(String, PathBuf)> {
-        let mut all = Vec::new();
-        let mut file = |whose: String, path: &PathBuf| all.push((whose, self.path(path)));
-        for t in &self.tenants {
-            t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
-        }
-        for r in &self.repositories {
-            r.ca_files().into_iter().for_each(|f| file(format!("repository {}", r.name), f));
-        }
-        for v in &self.vaults {
-            let s3 = v.s3.iter().filter_map(|s3| s3.ca_file.as_ref());
-            s3.chain(&v.ca_file).for_each(|f| file(format!("vault {}, ca_file", v.name), f));
-        }
-        all
-    }
-
-    /// Files that the configuration names and that cannot be read here.
-    pub fn unreadable_files(&self) -> Vec<String> {
-        let secret = self.secret_files().into_iter().filter_map(|(what, path)| {
-            let why = match path.metadata() {
-                Err(e) => e.to_string(),
-                // What is no file is told among the problems.
-                Ok(meta) if !meta.is_file() => return None,
-                Ok(_) => std::fs::File::open(&path).err()?.to_string(),
-            };
-            Some(format!("{what}: {} cannot be read: {why}", path.display()))
-        });
-        let certificates = self.ca_files();
-        let others = self.open_files().into_iter().filter_map(|(what, f)| {
-            let holds_none = || match certificates.iter().any(|(_, of)| *of == f) {
-                true => strongroom_objects::ca_file_problem(&f),
-                false => None,
-            };
-            let why = secrets::unreadable(&f).or_else(holds_none)?;
-            Some(format!("{what}: {why}"))
-        });
-        secret.chain(others).collect()
-    }
-
-    /// What is wrong with the secrets of the configuration that are here. One that is not here may
-    /// be needed by nobody on this host.
-    fn unsafe_secrets(&self, accounts: &Accounts) -> Vec<String> {
-        let files = self.secret_files().into_iter().chain(self.pruning_files());
-        let found = files.filter_map(|(what, path)| {
-            let says = secrets::fault(&path, accounts)?;
-            Some(format!("{what}: {says}"))
-        });
-        found.collect()
-    }
-
-    /// What keeps the identities of a tenant whose files are here from signing in, before anything
-    /// is sent.
-    pub fn unfit(&self, tenant: &TenantEntry, host: &Host) -> Vec<String> {
+        let places: Vec<(Whose, String, PathBuf)> = copies.chain(vaults).collect();
         let mut p = Vec::new();
-        for (name, identity) in &tenant.identities {
-            let is_certificate = identity.certificate_file.is_some();
-            let file = identity.certificate_file.iter().chain(&identity.secret_file).next();
-            let Some(path) = file.map(|f| self.path(f)) else { continue };
-            if std::fs::metadata(&path).is_err() {
-                continue;
-            }
-            if let Err(e) = signs_in(&path, is_certificate, host) {
-                p.push(format!("tenant {}, identity {name}: {}", tenant.name, e.sentence()));
+        for (n, (one, a, at)) in places.iter().enumerate() {
+            for (other, b, other_at) in &places[n + 1..] {
+                if at.starts_with(other_at) || other_at.starts_with(at) {
+                    let says = format!("{a} and {b} stand in one place, {}", at.display());
+                    p.push(Problem::together(vec![one.clone(), other.clone()], says));
+                }
             }
         }
         p
-    }
-}
-
-/// Whether the credential in a file can sign in today.
-fn signs_in(path: &Path, is_certificate: bool, host: &Host) -> Result<(), Error> {
-    let text = secrets::read(path, &host.accounts)?;
-    let credential = match is_certificate {
-        true => Credential::Certificate { pem: text },
-        false => Credential::Secret(text),
-    };
-    let cannot = || format!("{} cannot sign in", path.display());
-    let validity = credential.validity();
-    match validity.map_err(|e| Error::because(Kind::Configuration, cannot(), e))? {
-        Some((_, until)) if until < host.clock.now() => {
-            let what = format!("{}: its certificate ended on {until:.0}", cannot());
-            Err(Error::new(Kind::Configuration, what))
-        }
-        _ => Ok(()),
     }
 }

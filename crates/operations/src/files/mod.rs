@@ -9,6 +9,18 @@ pub mod written;
 
 pub use owned::Accounts;
 
+use crate::{Error, Kind};
+use std::path::Path;
+
+/// The text of a file that somebody names, and nothing but a file.
+///
+/// # Errors
+/// [`Kind::Files`], where it cannot be read, or is longer.
+pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, Error> {
+    strongroom_objects::read_regular_text(path, bytes_max)
+        .map_err(|e| Error::because(Kind::Files, format!("{} cannot be read", path.display()), e))
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::Accounts;

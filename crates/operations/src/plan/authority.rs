@@ -1,5 +1,5 @@
 use super::{Plan, PlanId, PlanStore, plan_again};
-use crate::{Error, Kind};
+use crate::{Error, Kind, approvers::Approvals};
 use jiff::Timestamp;
 use strongroom_model::{
     Record, Stored,
@@ -16,12 +16,13 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// That of one person who decides alone.
+    /// That of somebody who carries it out. Whether others must approve of it is found out when it
+    /// begins.
     ///
     /// # Errors
     /// [`Kind::Refused`], where the plan's time is over, has not come, or is longer than plans
     /// have.
-    pub fn alone(plan: &Record<Plan>, by: &str, now: Timestamp) -> Result<Self, Error> {
+    pub fn of(plan: &Record<Plan>, by: &str, now: Timestamp) -> Result<Self, Error> {
         let again = |e: Error| e.with(plan_again(plan));
         let refuse = |what: String| Err(again(Error::new(Kind::Refused, what)));
         let id = plan.id()?;
@@ -63,9 +64,15 @@ impl Authority {
     /// use to nobody then.
     ///
     /// # Errors
-    /// [`Kind::Refused`], where its time is over, or somebody began before.
-    pub(crate) fn waits(&self, now: Timestamp) -> Result<(), Error> {
+    /// [`Kind::Refused`], where its time is over, or somebody began before; [`Kind::Unapproved`].
+    pub(crate) fn waits(
+        &self,
+        plan: &Record<Plan>,
+        approvals: &Approvals,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.in_time(now)?;
+        approvals.check(plan, now)?;
         self.store.as_ref().map_or(Ok(()), |store| store.waits(&self.plan))
     }
 
@@ -84,9 +91,19 @@ impl Authority {
     ///
     /// # Errors
     /// [`Kind::Refused`], where somebody began before, or its time is over: somebody may have
-    /// thought about it for long.
-    pub(crate) fn begin(self, undo: &Undo, now: Timestamp) -> Result<Turn, Error> {
+    /// thought about it for long. [`Kind::Unapproved`], where too few stand behind it now.
+    pub(crate) fn begin(
+        self,
+        plan: &Record<Plan>,
+        approvals: &Approvals,
+        undo: &Undo,
+        now: Timestamp,
+    ) -> Result<Turn, Error> {
+        if !self.is_for(plan)? {
+            return Err(Error::new(Kind::Internal, "leave was given for another plan"));
+        }
         self.in_time(now)?;
+        approvals.check(plan, now)?;
         let applied = Applied {
             v: Applied::VERSION,
             plan: self.plan,

@@ -16,12 +16,16 @@ pub use strongroom_model::plan::{
     Risk, Undo,
 };
 
-use crate::{Copy2, Error, Hears, Kind, Remedy};
+use crate::{
+    Copy2, Error, Hears, Kind, Remedy,
+    approvers::{Approvals, Asker},
+};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::future::Future;
+use strongroom_guards::Baseline;
 use strongroom_model::{
     Ending, Record, Stored, canonical,
     plan::{Asked, Difference, PLAN_LIFETIME, PLAN_STEPS_MAX, Unable},
@@ -82,8 +86,9 @@ pub trait Operation: sealed::Sealed {
     /// Carries out what was planned, once. What it was planned on is looked at again first.
     ///
     /// # Errors
-    /// [`Kind::Changed`], where that is otherwise now, and [`Kind::Refused`], where it was carried
-    /// out before: nothing is done then. Else where something fails on the way.
+    /// [`Kind::Changed`], where that is otherwise now, [`Kind::Refused`], where it was carried out
+    /// before, and [`Kind::Unapproved`]: nothing is done then. Else where something fails on the
+    /// way.
     fn apply(
         at: &Self::At,
         ready: Guarded<Self::Work>,
@@ -117,6 +122,20 @@ impl<W> Prepared<W> {
     /// What this process knows of it beside.
     pub fn work(&self) -> &W {
         &self.work
+    }
+
+    /// The same, asked for by somebody.
+    #[must_use]
+    pub fn asked_by(mut self, asker: &Asker) -> Self {
+        let asked = &mut self.plan.asked;
+        asked.by = asker.by().map_or_else(|| asked.by.clone(), Into::into);
+        asked.key = asker.public();
+        self
+    }
+
+    /// Whether one person acts alone: its school has no approvers.
+    pub fn is_alone(&self) -> bool {
+        self.plan.risks.contains(&Risk::Alone)
     }
 
     /// Whether nothing is to be done.
@@ -219,12 +238,19 @@ pub(crate) fn unchanged(stored: &Plan, fresh: &Plan, may_grow: bool) -> Result<(
 
 /// To plan the same anew: what goes by name goes by the same names.
 pub(crate) fn plan_again(plan: &Plan) -> Remedy {
+    let baseline = plan.request["baseline"].as_str().filter(|name| Baseline::is_name(name));
+    if let (OperationKind::ApplyBaseline, Some(name)) = (plan.operation, baseline) {
+        return Remedy::PlanAgain(plan.operation, vec![name.to_owned()]);
+    }
     let named: Vec<&Value> = match plan.operation {
         OperationKind::Forget => {
             plan.request["named"]["snapshots"].as_array().into_iter().flatten().collect()
         }
         OperationKind::ReleaseHold => vec![&plan.request["hold"]],
-        OperationKind::Prune | OperationKind::RestoreSettings => Vec::new(),
+        OperationKind::Prune
+        | OperationKind::RestoreSettings
+        | OperationKind::ApplyBaseline
+        | OperationKind::Remediate => Vec::new(),
     };
     let named = named.into_iter().filter_map(Value::as_str);
     let named = named.filter_map(|id| Id::parse(id).ok()).map(|id| id.short()).collect();
@@ -249,6 +275,7 @@ impl<R: Serialize> Draft<R> {
     pub(crate) fn of<O: Operation<Request = R>>(
         self,
         school: PlanSchool,
+        approvals: &Approvals,
         by: &str,
         now: Timestamp,
     ) -> Result<Record<Plan>, Error> {
@@ -264,6 +291,10 @@ impl<R: Serialize> Draft<R> {
             Error::because(Kind::Internal, "the operating system gives no random numbers", e)
         })?;
         let internal = |e| Error::because(Kind::Internal, "a request is no JSON", e);
+        let mut risks = self.risks;
+        if approvals.is_alone() {
+            risks.insert(0, Risk::Alone);
+        }
         Ok(Record::new(Plan {
             v: Plan::VERSION,
             operation: O::KIND,
@@ -272,12 +303,13 @@ impl<R: Serialize> Draft<R> {
             basis: self.basis,
             steps: self.steps,
             effect: self.effect,
-            risks: self.risks,
+            risks,
             cost: self.cost,
             needs: self.needs,
             cannot: self.cannot,
             undo: self.undo,
-            asked: Asked { by: by.into(), at: now },
+            asked: Asked { by: by.into(), key: None, at: now },
+            approvers: approvals.seen(),
             expires: now.saturating_add(PLAN_LIFETIME).unwrap_or(now),
             nonce: hex::encode(nonce),
         }))

@@ -1,7 +1,7 @@
-use crate::{Error, Kind, School};
+use crate::{Error, Kind, School, decisions::counted};
 use std::path::PathBuf;
 use strongroom_guards::{Exceptions, OnFailureAnswer, RULES};
-use strongroom_model::decision::Decision;
+use strongroom_model::{Progress, decision::Decision};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_settings::setters;
 
@@ -16,6 +16,25 @@ pub fn exceptions(school: &School, decided: &[Decision]) -> Result<Exceptions, E
         all.add(decision).map_err(|e| Error::new(Kind::Configuration, e))?;
     }
     Ok(all)
+}
+
+/// The same, with the decisions that count; what there is to tell of them is told.
+///
+/// # Errors
+/// As [`exceptions`], and those of reading decisions.
+pub fn all_exceptions(school: &School, progress: &dyn Progress) -> Result<Exceptions, Error> {
+    let (exceptions, told) = all_exceptions_and_told(school)?;
+    told.iter().for_each(|text| progress.note(text));
+    Ok(exceptions)
+}
+
+/// The same, with what there is to tell.
+///
+/// # Errors
+/// As [`all_exceptions`].
+pub fn all_exceptions_and_told(school: &School) -> Result<(Exceptions, Vec<String>), Error> {
+    let counted = counted(school)?;
+    Ok((exceptions(school, &counted.decisions)?, counted.told))
 }
 
 fn written(school: &School, file: Option<&PathBuf>) -> Result<Exceptions, Error> {

@@ -1,11 +1,11 @@
-use crate::{Error, Identity, Kind, School};
+use crate::{BroughtBack, Error, Identity, Kind, Restoring, School};
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_engine::configuration::{
     Outcome, RestoreOptions, RestorePlan, keep_managed, restore as apply, unknown_principals,
 };
 use strongroom_graph::Client;
-use strongroom_guards::{Change, Exceptions, compare, emergency_users, way_in};
+use strongroom_guards::{Change, Exceptions, Verdict, compare, emergency_users, judge, way_in};
 use strongroom_model::{
     ConfigObject, Configuration, Ending, Progress,
     collections::{applications, directory, identity, roles},
@@ -77,6 +77,17 @@ const ACCESS: &[&str] = &[
 /// Whether a plan touches what decides who gets in.
 pub(super) fn touches_access(plan: &RestorePlan) -> bool {
     plan.acts.iter().any(|a| ACCESS.contains(&a.collection.as_str()))
+}
+
+/// Whether a rule passes.
+pub(super) fn passes(
+    configuration: &Configuration,
+    exceptions: &Exceptions,
+    rule: &str,
+    today: jiff::civil::Date,
+) -> bool {
+    let found = judge(configuration, exceptions, Vec::new(), today).findings;
+    found.iter().any(|f| f.rule == rule && f.verdict == Verdict::Passed)
 }
 
 /// The id of the object at `collection/name`. Names may hold slashes, names of collections hold
@@ -279,19 +290,36 @@ impl Hand {
         Err(Error::new(Kind::Refused, format!("{when}, {after}")))
     }
 
-    /// The same hand, which may write too.
+    /// The leave to write, which nobody else has then.
+    ///
+    /// # Errors
+    /// As [`School::restoring`].
+    pub(super) fn alone(&self) -> Result<Restoring, Error> {
+        self.school.restoring(BroughtBack::Settings)
+    }
+
+    /// The same hand, which may write too, for who has that leave.
     ///
     /// # Errors
     /// As [`School::client`]: before anybody notes that something is begun.
-    pub fn writing(&self) -> Result<Writing<'_>, Error> {
-        Ok(Writing { hand: self, writer: self.school.client(Identity::Configure)? })
+    pub(super) fn writing(&self, alone: Restoring) -> Result<Writing<'_>, Error> {
+        Ok(Writing { hand: self, writer: self.writer()?, _alone: alone })
+    }
+
+    /// The identity that writes.
+    ///
+    /// # Errors
+    /// As [`School::client`].
+    pub(super) fn writer(&self) -> Result<Arc<Client>, Error> {
+        self.school.client(Identity::Configure)
     }
 }
 
-/// A [`Hand`] whose identity that writes can sign in.
+/// A [`Hand`] whose identity that writes can sign in, and which nobody else works with meanwhile.
 pub struct Writing<'h> {
     hand: &'h Hand,
     writer: Arc<Client>,
+    _alone: Restoring,
 }
 
 impl Writing<'_> {
@@ -309,7 +337,7 @@ impl Writing<'_> {
         options: &RestoreOptions,
         progress: &dyn Progress,
     ) -> Result<Applied, Error> {
-        let Self { hand, writer } = self;
+        let Self { hand, writer, .. } = self;
         let graph = hand.school.tenant().graph.as_str();
         let mut outcomes = apply(writer, graph, plan, wanted, now, progress).await;
         let mut read = hand.read(&strongroom_model::Silent).await;

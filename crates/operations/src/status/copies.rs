@@ -1,6 +1,6 @@
 //! How old the copies are: as they show themselves now, or else as this host noted them.
 
-use super::{AlarmRow, Finding, Grade, State, age, duties::is_owed};
+use super::{AlarmRow, Finding, Grade, State, age};
 use crate::{Duty, Error, Kind, School};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -308,19 +308,30 @@ fn shown(
     };
     // It may be the newest one, or a hold: nobody knows.
     let rotten = glance.passed_over.iter().find(|s| !s.is_foreign);
+    let made = about.noted(beat(kept, Duty::Backup)).map(|(made, _)| made);
     let heads = heads(all, name, &Series::DATA);
     let Some(head) = heads.last().copied() else {
-        match rotten {
-            Some(s) => unknown(&mut copy, format!("{}: {}", s.object, s.why.quoted())),
-            None => {
-                let why = "it holds no snapshot of the data";
-                copy.why = Some(why.to_owned());
-                copy.state = State::Missing;
-                found.push(Finding::new(Grade::Overdue, COPY2, format!("copy 2: {why}")));
-            }
+        if let Some(s) = rotten {
+            unknown(&mut copy, format!("{}: {}", s.object, s.why.quoted()));
+        } else {
+            let why = "it holds no snapshot of the data";
+            copy.why = Some(why.to_owned());
+            copy.state = State::Missing;
+            found.push(Finding::new(Grade::Overdue, COPY2, format!("copy 2: {why}")));
         }
-        // Nobody knows what stands where nothing says it.
-        return (copy, rotten.is_none().then(Vec::new));
+        // What this host saw there stands, though nothing is left that says it.
+        let alarms = match (made, rotten) {
+            (Some(made), None) => Some(gone(&made)),
+            // It lies there, and cannot be read.
+            (Some(made), Some(_)) => {
+                let bore = of_tags(&made.snapshot, &made.tags, |_| None);
+                bore.iter().any(|a| a.open).then_some(bore)
+            }
+            (None, None) => Some(Vec::new()),
+            // Nobody knows what stands where nothing says it.
+            (None, Some(_)) => None,
+        };
+        return (copy, alarms);
     };
     copy.data = Some(about.newest(head));
     let line = lineage(all, head);
@@ -350,17 +361,11 @@ fn shown(
     }
     // What this host put there, and what is there now that is older, do not go together: somebody
     // took the newest away, and what it told with it.
-    if let Some((made, _)) = about.noted(beat(kept, Duty::Backup))
+    if let Some(made) = made
         && head.1.time < made.time
         && !all.iter().any(|(id, _)| id.to_string() == made.snapshot)
     {
-        let text = format!(
-            "copy 2: snapshot {:.8}, which this host made at {:.0}, is not there any more, and no \
-             newer one is",
-            made.snapshot, made.time
-        );
-        found.push(Finding::new(Grade::Alarm, COPY2, text));
-        alarms.extend(of_tags(&made.snapshot, &made.tags, |_| None));
+        alarms.extend(gone(&made));
     }
     let foreign = glance.passed_over.iter().filter(|s| s.is_foreign).count();
     if foreign > 0 {
@@ -371,6 +376,25 @@ fn shown(
     // Where it is not known which one is the newest, that an older one bears none says nothing.
     let some_open = alarms.iter().any(|a| a.open);
     (copy, (is_sure || some_open).then_some(alarms))
+}
+
+/// What stands where the last snapshot that this host made is gone, and no newer one is there:
+/// that, and the alarms that it bore.
+fn gone(made: &Newest) -> Vec<AlarmRow> {
+    let text = format!(
+        "copy 2: snapshot {:.8}, which this host made at {:.0}, is not there any more, and no \
+         newer one is",
+        made.snapshot, made.time
+    );
+    let row = AlarmRow {
+        kind: "snapshot-gone".to_owned(),
+        severity: Some("high"),
+        open: true,
+        text,
+        since: None,
+    };
+    let bore = of_tags(&made.snapshot, &made.tags, |_| None);
+    std::iter::once(row).chain(bore).collect()
 }
 
 /// The alarms that a snapshot of the data bears; `since` knows since when it is so.
@@ -477,7 +501,7 @@ pub(super) fn copy3(
             copy.reachable = Some(false);
             unknown(&mut copy, why, found);
         }
-        None if !is_owed(school, Duty::Replicate) => {
+        None if !school.owes(Duty::Replicate) => {
             let why = "another host brings it up to date, and says how it stands";
             (copy.state, copy.why) = (State::Elsewhere, Some(why.to_owned()));
             found.push(Finding::new(Grade::Note, COPY3, format!("copy 3: {why}")));

@@ -78,7 +78,7 @@ impl Notes {
     pub(super) fn lost(&self, school: &School, kept: Option<&Record<Heartbeat>>) -> bool {
         let is_aside = self.dir(school).as_deref().and_then(heartbeat::set_aside).is_some();
         let checked = kept.and_then(|h| h.duties.get(Duty::Check.name())?.last.as_ref());
-        is_aside && is_owed(school, Duty::Check) && checked.is_none()
+        is_aside && school.owes(Duty::Check) && checked.is_none()
     }
 
     pub(super) fn read(&self, school: &School) -> Noted {
@@ -92,23 +92,6 @@ impl Notes {
         cache::own_below(&dir, &school.host().accounts, Purpose::State)
             .map_err(|e| e.sentence())?;
         heartbeat::read(&dir).map_err(|e| Error::from(e).sentence())
-    }
-}
-
-/// Whether this host owes a school a duty.
-pub(super) fn is_owed(school: &School, duty: Duty) -> bool {
-    let nightly = &school.config().nightly;
-    if nightly.without.iter().any(|name| name == duty.name()) {
-        return false;
-    }
-    match duty {
-        Duty::Backup | Duty::Settings => true,
-        Duty::Check => nightly.check_days > 0,
-        // Others fetch for themselves.
-        Duty::Replicate => {
-            let vault = school.tenant().vault.as_ref().map(|v| school.config().vault(v));
-            matches!(vault, Some(Ok(v)) if v.url.is_some() || v.s3.is_some())
-        }
     }
 }
 
@@ -127,7 +110,7 @@ pub(super) fn rows(
     found: &mut Vec<Finding>,
 ) -> Vec<DutyRow> {
     let dir = notes.dir(school);
-    let owed = Duty::ALL.into_iter().filter(|duty| is_owed(school, *duty));
+    let owed = Duty::ALL.into_iter().filter(|duty| school.owes(*duty));
     let unknown = match noted {
         Ok(Some(_)) => None,
         Ok(None) => Some("this host noted nothing of this school yet".to_owned()),
@@ -263,7 +246,8 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
         }
     }
     if let Some(beat) = found(Duty::Check) {
-        let text = "a check found damage in copy 2, and none that read all of it found none since";
+        let text =
+            "a check found damage in copy 2, and none that read the same found it over since";
         add("damage", text.to_owned(), beat.done);
     }
     if let Some(beat) = found(Duty::Replicate) {
@@ -289,7 +273,7 @@ pub(super) fn coverage(
         }
         Some(_) => {}
         // Another host backs it up.
-        None if !is_owed(school, Duty::Backup) => {}
+        None if !school.owes(Duty::Backup) => {}
         None => {
             let why = "no backup of this host noted what it covered";
             found.push(Finding::new(Grade::Unknown, "coverage", why));

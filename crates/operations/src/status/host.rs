@@ -1,7 +1,8 @@
-//! What this host itself has: credentials that end, and disks that fill.
+//! What this host itself has: credentials that end, disks that fill, and recovery sheets that
+//! nobody took away.
 
 use super::{Finding, Grade, PATIENCE};
-use crate::{School, files::secrets};
+use crate::{School, files::secrets, sheets::lying};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -148,4 +149,21 @@ pub(super) async fn disk(
         rows.push(row);
     }
     rows
+}
+
+/// Recovery sheets that lie on this host.
+pub(super) async fn sheets(school: &School, found: &mut Vec<Finding>) {
+    const ABOUT: &str = "recovery sheets";
+    let of = school.clone();
+    let asked = tokio::task::spawn_blocking(move || lying(&of));
+    let looked = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(looked)) => looked,
+        _ => {
+            let why = "whether recovery sheets lie on this host: a folder does not answer";
+            found.push(Finding::new(Grade::Unknown, ABOUT, why));
+            return;
+        }
+    };
+    found.extend(looked.lying.iter().map(|l| Finding::new(Grade::Warning, ABOUT, l.sentence())));
+    found.extend(looked.unseen.into_iter().map(|why| Finding::new(Grade::Unknown, ABOUT, why)));
 }

@@ -280,6 +280,7 @@ async fn one(
     row.coverage = duties::coverage(school, kept, &mut found);
     row.certificates = host::certificates(school, now, &mut found);
     row.disk = host::disk(school, cache.as_deref(), &mut found).await;
+    host::sheets(school, &mut found).await;
     found.sort_by_key(|f| std::cmp::Reverse(f.grade));
     row.findings = found;
     row

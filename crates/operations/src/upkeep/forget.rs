@@ -1,6 +1,8 @@
 use super::{ForgetPlan, Policy, snapshot};
 use crate::{
-    Copy2, Error, Hears, Kind, Remedy, blocking,
+    Copy2, Error, Hears, Kind, Remedy,
+    approvers::Approvals,
+    blocking,
     place::Doing,
     plan::{
         Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, OperationKind, Plan,
@@ -64,6 +66,7 @@ fn object(id: &Id) -> String {
 /// What is named, and nothing else; and its ids.
 fn named(
     repo: &Repository,
+    approvals: &Approvals,
     all: &[(Id, Snapshot)],
     words: &[String],
 ) -> Result<(ForgetPlan, Vec<String>), Error> {
@@ -76,6 +79,10 @@ fn named(
     for (id, s) in all {
         match ids.contains(id) {
             false => plan.keep.push((*id, s.clone(), Vec::new())),
+            true if approvals.is_known_by(s) => {
+                let what = format!("snapshot {} says who approves, and stays", id.short());
+                return Err(Error::new(Kind::Request, what));
+            }
             true if s.is_hold() => return held(format!("{} is a hold", id.short()), id),
             true => match all.iter().find(|(_, h)| h.is_hold() && h.tree == s.tree) {
                 Some((hold, _)) => {
@@ -96,7 +103,7 @@ fn drafted(
     request: ForgetRequest,
     by: &str,
 ) -> Result<(Record<Plan>, ForgetPlan, ForgetRequest), Error> {
-    let now = copy2.now();
+    let (now, approvals) = (copy2.now(), Approvals::of(copy2, repo)?);
     let all = repo.snapshots_whole()?;
     let (forget, request, configured) = match request {
         ForgetRequest::Policy { policy, though_not_clean } => {
@@ -105,7 +112,7 @@ fn drafted(
             (forget, ForgetRequest::Policy { policy, though_not_clean }, Some(configured))
         }
         ForgetRequest::Named { snapshots } => {
-            let (forget, snapshots) = named(repo, &all, &snapshots)?;
+            let (forget, snapshots) = named(repo, &approvals, &all, &snapshots)?;
             (forget, ForgetRequest::Named { snapshots }, None)
         }
     };
@@ -127,18 +134,15 @@ fn drafted(
             })
             .collect(),
         effect: Effect::Destroys,
-        risks: vec![
-            Risk::Alone,
-            Risk::Irreversible {
-                why: "a snapshot that was forgotten is not listed again".to_owned(),
-            },
-        ],
+        risks: vec![Risk::Irreversible {
+            why: "a snapshot that was forgotten is not listed again".to_owned(),
+        }],
         cost: Cost::default(),
         needs: Vec::new(),
         cannot: Vec::new(),
         undo: Undo::None { why: "a vault keeps what it has of them".to_owned() },
     };
-    Ok((draft.of::<Forget>(school_of(copy2, repo), by, now)?, forget, request))
+    Ok((draft.of::<Forget>(school_of(copy2, repo), &approvals, by, now)?, forget, request))
 }
 
 impl sealed::Sealed for Forget {}
@@ -193,7 +197,8 @@ impl Operation for Forget {
             // Somebody may have thought about it for long.
             let (fresh, ..) = drafted(&copy2, &repo, request, plan.asked.by.as_str())?;
             unchanged(&plan, &fresh, Self::MAY_GROW)?;
-            let turn = authority.begin(&plan.undo, copy2.now())?;
+            let approvals = Approvals::of(&copy2, &repo)?;
+            let turn = authority.begin(&plan, &approvals, &plan.undo, copy2.now())?;
             let removed = repo.forget_planned(&forget)?;
             turn.end(copy2.now(), removed, Vec::new());
             lock.release()?;

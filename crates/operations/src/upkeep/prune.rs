@@ -1,6 +1,8 @@
 use super::{PruneOptions, PrunePlan};
 use crate::{
-    Copy2, Error, Hears, blocking,
+    Copy2, Error, Hears,
+    approvers::Approvals,
+    blocking,
     place::Doing,
     plan::{
         Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, OperationKind, PlanStep,
@@ -57,7 +59,7 @@ impl Operation for Prune {
         let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
         let (copy2, by) = (copy2.clone(), by.to_owned());
         blocking(move || {
-            let now = copy2.now();
+            let (now, approvals) = (copy2.now(), Approvals::of(&copy2, &repo)?);
             // From one look: what a run that is under way has written belongs to no index yet.
             let lock = repo.lock_alone(&cache, now)?;
             let prune = repo.plan_prune(request, now)?;
@@ -79,12 +81,9 @@ impl Operation for Prune {
                 },
                 steps: prune.steps().into_iter().map(step).collect(),
                 effect: Effect::Destroys,
-                risks: vec![
-                    Risk::Alone,
-                    Risk::Irreversible {
-                        why: "what was forgotten cannot be read back from copy 2".to_owned(),
-                    },
-                ],
+                risks: vec![Risk::Irreversible {
+                    why: "what was forgotten cannot be read back from copy 2".to_owned(),
+                }],
                 cost: Cost {
                     bytes_copied: prune.bytes_copy,
                     bytes_freed: prune.bytes_freed,
@@ -94,7 +93,7 @@ impl Operation for Prune {
                 cannot: Vec::new(),
                 undo: Undo::None { why: "a vault keeps what it has of it".to_owned() },
             };
-            let plan = draft.of::<Prune>(school_of(&copy2, &repo), &by, now)?;
+            let plan = draft.of::<Prune>(school_of(&copy2, &repo), &approvals, &by, now)?;
             Ok(prepared(plan, PruneWork { prune }))
         })
         .await
@@ -124,7 +123,8 @@ impl Operation for Prune {
             progress.expect(prune.packs_repack, 0);
             // It looks at all of it again, and refuses what is not as it was planned.
             let compared = repo.compare_prune(&prune, &lock)?;
-            let turn = authority.begin(&plan.undo, clock.now())?;
+            let approvals = Approvals::of(&copy2, &repo)?;
+            let turn = authority.begin(&plan, &approvals, &plan.undo, clock.now())?;
             let step = |_: u64, _: u64| progress.advance(1, 0);
             repo.prune_compared(compared, &mut lock, clock.as_ref(), &step)?;
             // A vault that has not taken all of it must find what stays.

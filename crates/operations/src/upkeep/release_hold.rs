@@ -1,9 +1,11 @@
 use crate::{
-    Copy2, Error, Hears, Kind, Remedy, blocking,
+    Copy2, Error, Hears, Kind, Remedy,
+    approvers::Approvals,
+    blocking,
     place::Doing,
     plan::{
         Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, OperationKind, Plan,
-        PlanStep, PlanVerb, Prepared, Risk, Undo, prepared, school_of, sealed, unchanged,
+        PlanStep, PlanVerb, Prepared, Undo, prepared, school_of, sealed, unchanged,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -64,13 +66,14 @@ fn drafted(
             calls: Vec::new(),
         }],
         effect: Effect::Weakens,
-        risks: vec![Risk::Alone],
+        risks: Vec::new(),
         cost: Cost::default(),
         needs: Vec::new(),
         cannot: Vec::new(),
         undo: Undo::None { why: "while the snapshot is there it can be held again".to_owned() },
     };
-    Ok((draft.of::<ReleaseHold>(school_of(copy2, repo), by, copy2.now())?, hold))
+    let (school, approvals) = (school_of(copy2, repo), Approvals::of(copy2, repo)?);
+    Ok((draft.of::<ReleaseHold>(school, &approvals, by, copy2.now())?, hold))
 }
 
 impl sealed::Sealed for ReleaseHold {}
@@ -112,7 +115,8 @@ impl Operation for ReleaseHold {
             let request = ReleaseHoldRequest { hold: id.to_string() };
             let (fresh, _) = drafted(&copy2, &repo, &request, plan.asked.by.as_str())?;
             unchanged(&plan, &fresh, Self::MAY_GROW)?;
-            let turn = authority.begin(&plan.undo, copy2.now())?;
+            let approvals = Approvals::of(&copy2, &repo)?;
+            let turn = authority.begin(&plan, &approvals, &plan.undo, copy2.now())?;
             repo.forget(&id)?;
             turn.end(copy2.now(), 1, Vec::new());
             lock.release()?;

@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Clock, Series, Sleep};
-use strongroom_operations::{Choice, Host, School, Stop, files::Accounts, place::Doing};
+use strongroom_operations::{
+    Choice, Host, School, Stop, files::Accounts, place::Doing, rules::Judge,
+};
 use strongroom_repository::{Cut, Node, Repository, Snapshot, TreeEditor};
 
 /// A clock that stands until a test moves it.
@@ -62,6 +64,7 @@ pub(crate) fn host_at(clock: Arc<dyn Clock>) -> Arc<Host> {
             asking_group: None,
         },
         cache_default: Err("a test says where".to_owned()),
+        judge: Judge::none("a test starts none"),
         through: None,
         stop: Stop::default(),
     })

@@ -1,10 +1,18 @@
 //! Operations without a program around them.
 #![allow(clippy::unwrap_used)]
 
+mod approvals;
+mod baseline;
 mod common;
 mod duty;
+mod looks;
+mod nightly;
 mod plans;
+mod protection;
+mod remediate;
+mod restoring;
 mod school;
 mod settings;
 mod status;
 mod tell;
+mod tenant;

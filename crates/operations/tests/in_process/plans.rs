@@ -25,18 +25,18 @@ use strongroom_operations::{
 };
 use strongroom_repository::{Cut, Id, Node, Repository, Snapshot, TreeEditor};
 
-const DAY: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A school with a copy 2 of some days, and the clock of whoever works for it.
-struct Place {
-    dir: tempfile::TempDir,
-    clock: Arc<Stands>,
-    repo: Arc<Repository>,
+pub(crate) struct Place {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) clock: Arc<Stands>,
+    pub(crate) repo: Arc<Repository>,
     newest: Option<(Id, Snapshot)>,
 }
 
 impl Place {
-    fn new(days: u8) -> Self {
+    pub(crate) fn new(days: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Stands::at("2027-01-15T08:00:00Z");
         written(dir.path(), "cache_dir = \"caches\"\n");
@@ -51,28 +51,28 @@ impl Place {
     }
 
     /// The school as another process finds it, with caches of its own.
-    fn school(&self) -> School {
+    pub(crate) fn school(&self) -> School {
         school(&self.config_file(), &host_at(self.clock.clone()))
     }
 
-    fn copy2(&self) -> Copy2 {
+    pub(crate) fn copy2(&self) -> Copy2 {
         self.school().copy2().unwrap()
     }
 
-    fn config_file(&self) -> PathBuf {
+    pub(crate) fn config_file(&self) -> PathBuf {
         self.dir.path().join("strongroom.toml")
     }
 
-    fn store(&self) -> PlanStore {
+    pub(crate) fn store(&self) -> PlanStore {
         let host = host();
         PlanStore::of(&Config::read(&self.config_file(), &host.accounts).unwrap(), &host.accounts)
     }
 
-    fn plans(&self) -> PathBuf {
+    pub(crate) fn plans(&self) -> PathBuf {
         self.dir.path().join("state/plans")
     }
 
-    fn backs_up(&mut self, is_clean: bool) -> Id {
+    pub(crate) fn backs_up(&mut self, is_clean: bool) -> Id {
         let (repo, now) = (&self.repo, self.clock.now());
         repo.reload_index().unwrap();
         // Much of each day is of that day alone.
@@ -104,7 +104,7 @@ impl Place {
         id
     }
 
-    fn snapshots(&self) -> BTreeSet<Id> {
+    pub(crate) fn snapshots(&self) -> BTreeSet<Id> {
         self.repo.snapshots().unwrap().into_iter().map(|(id, _)| id).collect()
     }
 
@@ -119,24 +119,24 @@ impl Place {
     }
 
     /// As `plan apply` does.
-    async fn applies(&self, id: &PlanId) -> Result<Done<ForgetReport>, Error> {
+    pub(crate) async fn applies(&self, id: &PlanId) -> Result<Done<ForgetReport>, Error> {
         applies(&self.copy2(), &self.store(), id, &self.clock).await
     }
 }
 
-async fn applies(
+pub(crate) async fn applies(
     copy2: &Copy2,
     store: &PlanStore,
     id: &PlanId,
     clock: &Stands,
 ) -> Result<Done<ForgetReport>, Error> {
     let plan = store.get(id)?;
-    let leave = Authority::alone(&plan, "grace", clock.now())?.noted_in(store);
+    let leave = Authority::of(&plan, "grace", clock.now())?.noted_in(store);
     let ready = again::<Forget>(copy2, &plan, Arc::new(Silent)).await?;
     Forget::apply(copy2, ready, leave, Arc::new(Silent)).await
 }
 
-fn school(config: &std::path::Path, host: &Arc<Host>) -> School {
+pub(crate) fn school(config: &std::path::Path, host: &Arc<Host>) -> School {
     let config = Arc::new(Config::read(config, &host.accounts).unwrap());
     School::chosen(&config, host, &choice("riverside")).unwrap()
 }
@@ -145,7 +145,7 @@ async fn guarded(copy2: &Copy2, ready: Prepared<PruneWork>) -> Guarded<PruneWork
     guard::<Prune>(copy2, ready).await.unwrap()
 }
 
-fn refused<T>(done: Result<T, Error>, kind: Kind, says: &str) {
+pub(crate) fn refused<T>(done: Result<T, Error>, kind: Kind, says: &str) {
     let e = done.err().expect("it was done");
     assert_eq!(e.kind(), kind, "{}", e.sentence());
     assert!(e.sentence().contains(says), "{says:?} is not in {}", e.sentence());
@@ -174,7 +174,7 @@ async fn a_kept_plan_is_carried_out_an_hour_later_as_it_was_planned_and_once() {
     // A replay; and one after the notes were taken away.
     for end in ["begun", "ended"] {
         refused(place.applies(&id).await, Kind::Changed, "is planned no more");
-        let leave = Authority::alone(&place.store().get(&id).unwrap(), "x", place.clock.now());
+        let leave = Authority::of(&place.store().get(&id).unwrap(), "x", place.clock.now());
         drop(leave.unwrap());
         assert!(place.store().waits(&id).is_err(), "{end}");
         fs::remove_file(place.plans().join(format!("{id}.{end}"))).unwrap();
@@ -200,7 +200,7 @@ async fn of_two_who_carry_out_one_plan_at_once_one_does() {
                     let copy2 = school.copy2().unwrap();
                     runtime.block_on(async move {
                         let plan = store.get(&id).unwrap();
-                        let leave = Authority::alone(&plan, "grace", clock.now()).unwrap();
+                        let leave = Authority::of(&plan, "grace", clock.now()).unwrap();
                         let leave = leave.noted_in(&store);
                         let ready = again::<Forget>(&copy2, &plan, Arc::new(Silent)).await.unwrap();
                         start.wait();
@@ -229,7 +229,7 @@ async fn the_note_alone_tells_who_was_first() {
     let (store, now) = (place.store(), place.clock.now());
     let plan = store.get(&id).unwrap();
     fs::write(place.plans().join(format!("{id}.begun")), "").unwrap();
-    let leave = Authority::alone(&plan, "grace", now).unwrap().noted_in(&store);
+    let leave = Authority::of(&plan, "grace", now).unwrap().noted_in(&store);
     let copy2 = place.copy2();
     let ready = again::<Forget>(&copy2, &plan, Arc::new(Silent)).await.unwrap();
     let before = place.snapshots();
@@ -263,7 +263,7 @@ async fn what_stays_now_is_named_and_nothing_goes() {
     let release = place.store().put(ready.plan()).unwrap();
     let plan = place.store().get(&release).unwrap();
     let ready = again::<ReleaseHold>(&copy2, &plan, Arc::new(Silent)).await.unwrap();
-    let leave = Authority::alone(&plan, "grace", place.clock.now()).unwrap();
+    let leave = Authority::of(&plan, "grace", place.clock.now()).unwrap();
     ReleaseHold::apply(&copy2, ready, leave, Arc::new(Silent)).await.unwrap();
 
     // While the newest is not clean nothing goes, whoever agreed to what before.
@@ -308,7 +308,7 @@ async fn a_prune_is_of_one_look_and_a_backup_in_between_ends_it() {
     place.repo.lock_for_upkeep(&cache, place.clock.now()).unwrap().release().unwrap();
 
     let before = count();
-    let leave = Authority::alone(here.plan(), "ada", place.clock.now()).unwrap();
+    let leave = Authority::of(here.plan(), "ada", place.clock.now()).unwrap();
     let another = planned().await.unwrap();
     let done = Prune::apply(&copy2, guarded(&copy2, another).await, leave, Arc::new(Silent)).await;
     refused(done, Kind::Refused, "what was agreed to is another plan");
@@ -316,7 +316,7 @@ async fn a_prune_is_of_one_look_and_a_backup_in_between_ends_it() {
     let with_backup = count();
     assert!(with_backup > before);
     // In the process that planned it, and in another.
-    let leave = Authority::alone(here.plan(), "ada", place.clock.now()).unwrap();
+    let leave = Authority::of(here.plan(), "ada", place.clock.now()).unwrap();
     let leave = leave.noted_in(&place.store());
     let done = Prune::apply(&copy2, guarded(&copy2, here).await, leave, Arc::new(Silent)).await;
     refused(done, Kind::Changed, "has changed since the prune was planned");
@@ -332,7 +332,7 @@ async fn a_prune_is_of_one_look_and_a_backup_in_between_ends_it() {
     let kept = place.store().put(ready.plan()).unwrap();
     place.clock.advance(SignedDuration::from_hours(1));
     let stored = place.store().get(&kept).unwrap();
-    let leave = Authority::alone(&stored, "grace", place.clock.now()).unwrap();
+    let leave = Authority::of(&stored, "grace", place.clock.now()).unwrap();
     let ready = again::<Prune>(&copy2, &stored, Arc::new(Silent)).await.unwrap();
     Prune::apply(&copy2, ready, leave.noted_in(&place.store()), Arc::new(Silent)).await.unwrap();
     assert!(count() < with_backup);
@@ -421,10 +421,9 @@ async fn a_plan_has_its_time() {
         (day.checked_add(SignedDuration::from_secs(1)).unwrap(), "could be carried out until"),
         (at.checked_sub(SignedDuration::from_mins(6)).unwrap(), "which has not come"),
     ] {
-        refused(Authority::alone(&plan, "grace", now), Kind::Refused, says);
+        refused(Authority::of(&plan, "grace", now), Kind::Refused, says);
     }
-    Authority::alone(&plan, "grace", at.checked_sub(SignedDuration::from_mins(4)).unwrap())
-        .unwrap();
+    Authority::of(&plan, "grace", at.checked_sub(SignedDuration::from_mins(4)).unwrap()).unwrap();
     // Another school's copy 2 is not the one that it was planned for.
     let hillside = place.school().other("hillside").unwrap();
     made(&hillside, "bbbb");
@@ -443,7 +442,7 @@ async fn a_plan_whose_time_ends_while_somebody_thinks_is_not_carried_out() {
     let (id, _) = place.forget_is_planned().await;
     let (store, copy2, before) = (place.store(), place.copy2(), place.snapshots());
     let plan = store.get(&id).unwrap();
-    let leave = Authority::alone(&plan, "grace", place.clock.now()).unwrap().noted_in(&store);
+    let leave = Authority::of(&plan, "grace", place.clock.now()).unwrap().noted_in(&store);
     let ready = again::<Forget>(&copy2, &plan, Arc::new(Silent)).await.unwrap();
     place.clock.advance(DAY * 8);
     let done = Forget::apply(&copy2, ready, leave, Arc::new(Silent)).await;
@@ -455,7 +454,7 @@ async fn a_plan_whose_time_ends_while_somebody_thinks_is_not_carried_out() {
     let mut long = plan.clone();
     long.expires = plan.expires.checked_add(SignedDuration::from_secs(1)).unwrap();
     let long = store.get(&store.put(&long).unwrap()).unwrap();
-    let leave = Authority::alone(&long, "grace", plan.asked.at);
+    let leave = Authority::of(&long, "grace", plan.asked.at);
     refused(leave, Kind::Refused, "longer than plans hold");
 }
 
@@ -469,7 +468,7 @@ async fn what_was_named_is_planned_again_by_name() {
     let ready = Forget::plan(&copy2, request, "ada", Arc::new(Silent)).await.unwrap();
     let id = store.put(ready.plan()).unwrap();
     place.clock.advance(DAY * 8);
-    let e = Authority::alone(&store.get(&id).unwrap(), "grace", place.clock.now()).err().unwrap();
+    let e = Authority::of(&store.get(&id).unwrap(), "grace", place.clock.now()).err().unwrap();
     let remedy = Remedy::PlanAgain(OperationKind::Forget, vec![named.short()]);
     assert_eq!(e.remedy(), Some(&remedy), "{}", e.sentence());
 }

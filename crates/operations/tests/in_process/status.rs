@@ -242,14 +242,31 @@ async fn what_a_snapshot_does_not_say_whole_is_not_believed() {
     last["tags"] = serde_json::json!(["complete", "alarm:encryption"]);
     let before = fs::read(&heartbeat).unwrap();
     fs::write(&heartbeat, noted.to_string()).unwrap();
-    assert!(!grades(&schools.first().await).contains(&(Grade::Alarm, "copy 2")));
+    let gone = (Grade::Alarm, "alarm snapshot-gone");
+    assert!(!grades(&schools.first().await).contains(&gone));
     fs::remove_file(
         snapshots.join(noted["duties"]["backup"]["last"]["snapshot"].as_str().unwrap()),
     )
     .unwrap();
     let school = schools.first().await;
-    assert!(grades(&school).contains(&(Grade::Alarm, "copy 2")), "{:?}", school.findings);
+    assert!(grades(&school).contains(&gone), "{:?}", school.findings);
     assert!(school.alarms.iter().flatten().any(|a| a.kind == "encryption" && a.open));
+    // Or all of them: what this host saw there is no less true.
+    let aside = schools.path("aside");
+    fs::rename(&snapshots, &aside).unwrap();
+    fs::create_dir(&snapshots).unwrap();
+    let school = schools.first().await;
+    assert_eq!(school.copy2.state, State::Missing);
+    assert!(grades(&school).contains(&gone), "{:?}", school.findings);
+    assert!(school.alarms.iter().flatten().any(|a| a.kind == "encryption" && a.open));
+    // Where this host never made one, there is nothing to miss.
+    let noted = fs::read(&heartbeat).unwrap();
+    fs::remove_file(&heartbeat).unwrap();
+    let school = schools.first().await;
+    assert!(!grades(&school).contains(&gone), "{:?}", school.findings);
+    fs::write(&heartbeat, noted).unwrap();
+    fs::remove_dir(&snapshots).unwrap();
+    fs::rename(&aside, &snapshots).unwrap();
     fs::write(&heartbeat, before).unwrap();
 
     // A snapshot of next year is late on no day.

@@ -83,6 +83,30 @@ fn what_signed_manifests_name_comes_in_whole_and_a_second_pull_finds_nothing() {
     assert!(all.objects.values().all(|o| o.until > least), "everything is locked from its arrival");
 }
 
+/// Of several that come at once the oldest is the first of its month and year: it is locked for
+/// that from its arrival, and what is said of the least lock is so.
+#[test]
+fn what_the_first_pull_says_of_locks_holds_for_each_that_came() {
+    let s = stage();
+    for n in 0..6 {
+        s.school.backup(&[("a.txt", format!("{n}").as_bytes())], n != 0);
+    }
+    let report = s.hand.pull(s.school.store.as_ref());
+    assert_eq!((report.session, report.snapshots), (Some(1), 6));
+    let holding = s.hand.open();
+    let needs = holding.needs(&BTreeSet::new(), s.clock.now()).unwrap();
+    let objects = &holding.ledger().state().objects;
+    // What is needed is counted from now, and was locked a moment before.
+    let moment = SignedDuration::from_mins(5);
+    for (path, need) in &needs.paths {
+        let until = objects[path].until;
+        assert!(until + moment > *need, "{path} is locked until {until} and needed until {need}");
+    }
+    let least = needs.paths.keys().map(|path| objects[path].until).min();
+    assert_eq!(report.renewal.least, least);
+    assert_eq!(s.hand.pull(s.school.store.as_ref()).renewal.renewed, 0);
+}
+
 #[test]
 fn junk_in_copy_2_stays_behind_and_foreign_manifests_are_refused() {
     let s = stage();

@@ -23,6 +23,25 @@ fn list(dir: &Path) -> Vec<(String, String, bool)> {
     all.as_array().unwrap().iter().map(row).collect()
 }
 
+/// What keeps everything from being freed stands for whoever looks, also when the next pull finds
+/// nothing new to tell.
+#[test]
+fn what_froze_a_school_is_listed_until_custodians_thaw_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    enrolled(d, &school, false);
+    ok(d, &["pull", "school"]);
+    assert_eq!((list(d).len(), code(d, &["alarm", "list", "school"])), (0, 0));
+    school.backup(&[("a.bin", &noise(2, 40_000))], false);
+    assert_eq!(code(d, &["pull", "school"]), 4);
+    code(d, &["pull", "school"]);
+    let row = list(d).remove(0);
+    assert!(row.0 == "frozen" && row.2, "{row:?}");
+    assert_eq!((code(d, &["status"]), code(d, &["alarm", "list", "school"])), (4, 4));
+}
+
 #[test]
 fn an_alarm_stands_until_it_is_over_and_two_bear_it() {
     let dir = tempfile::tempdir().unwrap();
