@@ -4,4 +4,4 @@ use std::sync::LazyLock;
 static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(||
     tempfile::tempdir().expect("a folder"));
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_vault::doors::journal(bytes, SCRATCH.path()));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_vault::fuzz::journal(bytes, SCRATCH.path()));

@@ -1,5 +1,5 @@
 #![no_main]
-use strongroom_engine::{Content, judge};
+use strongroom_engine::{JudgedContent, judge};
 
 // A verdict is given on any bytes, and the same one each time. The name and the version before are
 // cut off the front.
@@ -9,7 +9,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let (before, new) = rest.split_at(rest.len().min(usize::from(u16::from_le_bytes([head[1],
         head[2]]))));
     let name = String::from_utf8_lossy(name);
-    let new = Content { name: &name, bytes: new };
-    let before = (head[3] & 1 == 1).then_some(Content { name: &name, bytes: before });
+    let new = JudgedContent { name: &name, bytes: new };
+    let before = (head[3] & 1 == 1).then_some(JudgedContent { name: &name, bytes: before });
     assert_eq!(judge(new, before), judge(new, before));
 });

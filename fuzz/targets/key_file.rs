@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::doors::key_file(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::fuzz::key_file(bytes));

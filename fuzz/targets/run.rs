@@ -4,5 +4,5 @@ use std::sync::LazyLock;
 static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(||
     tempfile::tempdir().expect("a folder"));
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::doors::run(bytes,
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::fuzz::run(bytes,
     SCRATCH.path()));

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::doors::tree(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::fuzz::tree(bytes));

@@ -1,6 +1,6 @@
 //! Two looks at the same objects, field by field.
 
-use crate::{ledger::Kind, observe::Seen};
+use crate::{observe::Seen, run_record::MadeKind};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is said of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum FieldVerdict {
     /// As it was.
     Identical,
     /// Other than it was, in a field that the service sets itself.
@@ -19,9 +19,9 @@ pub enum Verdict {
 
 /// One field of one object.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct ComparedField {
     /// Kind of the object.
-    pub kind: Kind,
+    pub kind: MadeKind,
     /// The object.
     pub object: String,
     /// The field.
@@ -31,7 +31,7 @@ pub struct Row {
     /// After the restore; null when it is not there.
     pub after: Value,
     /// What is said of it.
-    pub verdict: Verdict,
+    pub verdict: FieldVerdict,
     /// Why the service may alter it; empty otherwise.
     pub why: &'static str,
 }
@@ -39,27 +39,27 @@ pub struct Row {
 /// What the service sets itself, whoever writes: no caller can bring it back.
 /// Sources: the resource pages of message, attachment, conditionalAccessPolicy and namedLocation
 /// (read-only properties), and `../shared/microsoft365.md` for versions.
-const SETS_ITSELF: &[(Kind, &str, &str)] = &[
-    (Kind::Message, "createdDateTime", "Exchange notes when the message came into being"),
-    (Kind::Message, "conversationId", "Exchange makes conversations itself"),
-    (Kind::NamedLocation, "id", "what is made anew has a new id"),
-    (Kind::NamedLocation, "createdDateTime", "Entra notes when it was made"),
-    (Kind::NamedLocation, "modifiedDateTime", "Entra notes when it was changed"),
-    (Kind::Policy, "id", "what is made anew has a new id"),
-    (Kind::Policy, "createdDateTime", "Entra notes when it was made"),
-    (Kind::Policy, "modifiedDateTime", "Entra notes when it was changed"),
+const SETS_ITSELF: &[(MadeKind, &str, &str)] = &[
+    (MadeKind::Message, "createdDateTime", "Exchange notes when the message came into being"),
+    (MadeKind::Message, "conversationId", "Exchange makes conversations itself"),
+    (MadeKind::NamedLocation, "id", "what is made anew has a new id"),
+    (MadeKind::NamedLocation, "createdDateTime", "Entra notes when it was made"),
+    (MadeKind::NamedLocation, "modifiedDateTime", "Entra notes when it was changed"),
+    (MadeKind::Policy, "id", "what is made anew has a new id"),
+    (MadeKind::Policy, "createdDateTime", "Entra notes when it was made"),
+    (MadeKind::Policy, "modifiedDateTime", "Entra notes when it was changed"),
 ];
 
-fn altered(kind: Kind, field: &str, before: &Value, after: &Value) -> &'static str {
+fn altered(kind: MadeKind, field: &str, before: &Value, after: &Value) -> &'static str {
     if let Some((.., why)) = SETS_ITSELF.iter().find(|(k, f, _)| *k == kind && *f == field) {
         return why;
     }
-    let attachment = kind == Kind::Message && field.starts_with("attachments.");
+    let attachment = kind == MadeKind::Message && field.starts_with("attachments.");
     if attachment && field.ends_with(".size") {
         return "Exchange counts what it keeps around an attachment";
     }
     // More versions with the same contents: a change of times makes one.
-    if kind == Kind::DriveItem && field == "versions" && after.as_u64() > before.as_u64() {
+    if kind == MadeKind::DriveItem && field == "versions" && after.as_u64() > before.as_u64() {
         return "OneDrive makes a version of a change of times";
     }
     ""
@@ -72,8 +72,8 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Compares two looks. What is there once and not in the other is different in every field.
-pub fn compare(before: &[Seen], after: &[Seen]) -> Vec<Row> {
-    let by_name = |all: &[Seen]| -> BTreeMap<(Kind, String), BTreeMap<String, Value>> {
+pub fn compare(before: &[Seen], after: &[Seen]) -> Vec<ComparedField> {
+    let by_name = |all: &[Seen]| -> BTreeMap<(MadeKind, String), BTreeMap<String, Value>> {
         let mut out = BTreeMap::new();
         for seen in all {
             // Two of one name would hide each other: the second is an object of its own.
@@ -86,7 +86,7 @@ pub fn compare(before: &[Seen], after: &[Seen]) -> Vec<Row> {
         out
     };
     let (before, after) = (by_name(before), by_name(after));
-    let objects: BTreeSet<&(Kind, String)> = before.keys().chain(after.keys()).collect();
+    let objects: BTreeSet<&(MadeKind, String)> = before.keys().chain(after.keys()).collect();
     let mut rows = Vec::new();
     for object in objects {
         let (a, b) = (before.get(object), after.get(object));
@@ -101,12 +101,12 @@ pub fn compare(before: &[Seen], after: &[Seen]) -> Vec<Row> {
                 false => "",
             };
             let verdict = match (a.is_some() && b.is_some() && same(&was, &is), why) {
-                (true, _) => Verdict::Identical,
-                (false, "") => Verdict::Different,
-                (false, _) => Verdict::ProviderAltered,
+                (true, _) => FieldVerdict::Identical,
+                (false, "") => FieldVerdict::Different,
+                (false, _) => FieldVerdict::ProviderAltered,
             };
-            let why = if verdict == Verdict::ProviderAltered { why } else { "" };
-            rows.push(Row {
+            let why = if verdict == FieldVerdict::ProviderAltered { why } else { "" };
+            rows.push(ComparedField {
                 kind: object.0,
                 object: object.1.clone(),
                 field: field.clone(),
@@ -127,10 +127,10 @@ mod tests {
 
     fn seen(name: &str, fields: &[(&str, Value)]) -> Seen {
         let fields = fields.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect();
-        Seen { kind: Kind::Message, name: name.to_owned(), fields }
+        Seen { kind: MadeKind::Message, name: name.to_owned(), fields }
     }
 
-    fn verdicts(before: &[Seen], after: &[Seen]) -> Vec<(String, Verdict)> {
+    fn verdicts(before: &[Seen], after: &[Seen]) -> Vec<(String, FieldVerdict)> {
         compare(before, after).into_iter().map(|r| (r.field, r.verdict)).collect()
     }
 
@@ -157,10 +157,10 @@ mod tests {
         assert_eq!(
             verdicts(&[before], &[after]),
             [
-                ("createdDateTime".to_owned(), Verdict::ProviderAltered),
-                ("isRead".to_owned(), Verdict::Different),
-                ("sentDateTime".to_owned(), Verdict::Identical),
-                ("subject".to_owned(), Verdict::Identical),
+                ("createdDateTime".to_owned(), FieldVerdict::ProviderAltered),
+                ("isRead".to_owned(), FieldVerdict::Different),
+                ("sentDateTime".to_owned(), FieldVerdict::Identical),
+                ("subject".to_owned(), FieldVerdict::Identical),
             ]
         );
     }
@@ -168,10 +168,10 @@ mod tests {
     #[test]
     fn what_is_missing_or_there_twice_is_different_even_where_the_service_sets_it() {
         let one = [seen("a", &[("createdDateTime", json!("2026-01-01T00:00:00Z"))])];
-        let different = vec![("createdDateTime".to_owned(), Verdict::Different)];
+        let different = vec![("createdDateTime".to_owned(), FieldVerdict::Different)];
         assert_eq!(verdicts(&one, &[]), different);
         assert_eq!(verdicts(&[], &one), different);
         let twice = compare(&one, &[one.as_slice(), &one].concat());
-        assert_eq!(twice.iter().filter(|r| r.verdict == Verdict::Different).count(), 1);
+        assert_eq!(twice.iter().filter(|r| r.verdict == FieldVerdict::Different).count(), 1);
     }
 }

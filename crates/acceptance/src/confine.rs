@@ -6,7 +6,7 @@
 
 use crate::{
     Error,
-    ledger::{Kind, Ledger, Made, Meant},
+    run_record::{Made, MadeKind, Meant, RunRecord},
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -28,13 +28,13 @@ enum Makes {
     Nothing,
     /// An object whose id is in the answer.
     Object {
-        kind: Kind,
+        kind: MadeKind,
         name: String,
         parent: String,
     },
     /// An object that the run had deleted is there again, under its id.
     Again {
-        kind: Kind,
+        kind: MadeKind,
         id: String,
     },
     /// An address to which the content of an object of this run goes.
@@ -56,7 +56,7 @@ impl Makes {
 
 /// The ground of a run: its record, and what was refused.
 pub struct Ground {
-    ledger: Mutex<Ledger>,
+    ledger: Mutex<RunRecord>,
     /// Addresses that answers gave for uploads into own objects: name and folder of what appears.
     uploads: Mutex<HashMap<String, Option<(String, String)>>>,
     refused: Mutex<Vec<String>>,
@@ -66,7 +66,7 @@ pub struct Ground {
 
 impl Ground {
     /// The ground of a run with this record.
-    pub fn new(ledger: Ledger) -> Arc<Self> {
+    pub fn new(ledger: RunRecord) -> Arc<Self> {
         Arc::new(Self {
             ledger: Mutex::new(ledger),
             uploads: Mutex::default(),
@@ -76,7 +76,7 @@ impl Ground {
     }
 
     /// The run's record.
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub fn ledger(&self) -> MutexGuard<'_, RunRecord> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,7 +110,7 @@ impl Ground {
         if let Some(object) = uploads.get(request.url.as_str()) {
             return Ok(match object {
                 Some((name, parent)) => Makes::Object {
-                    kind: Kind::DriveItem,
+                    kind: MadeKind::DriveItem,
                     name: name.clone(),
                     parent: parent.clone(),
                 },
@@ -189,12 +189,12 @@ impl Ground {
     }
 }
 
-impl Ledger {
+impl RunRecord {
     fn is_owner(&self, name: &str) -> bool {
         name.eq_ignore_ascii_case(&self.owner) || name.eq_ignore_ascii_case(&self.owner_id)
     }
 
-    fn must_have(&self, kind: Kind, id: &str) -> Result<(), String> {
+    fn must_have(&self, kind: MadeKind, id: &str) -> Result<(), String> {
         match self.find(kind, id) {
             Some(_) => Ok(()),
             None => Err(format!("this run has made no such {}", kind.word())),
@@ -211,36 +211,36 @@ fn batch(body: &Value) -> Result<Makes, String> {
     }
 }
 
-fn made(kind: Kind, name: &str, parent: &str) -> Makes {
+fn made(kind: MadeKind, name: &str, parent: &str) -> Makes {
     Makes::Object { kind, name: name.to_owned(), parent: parent.to_owned() }
 }
 
-fn mail(ledger: &Ledger, method: &Method, tail: &[&str], body: &Value) -> Result<Makes, String> {
+fn mail(ledger: &RunRecord, method: &Method, tail: &[&str], body: &Value) -> Result<Makes, String> {
     let name = |property: &str| body[property].as_str().unwrap_or_default().to_owned();
     match (method.as_str(), tail) {
         ("POST", ["mailFolders"]) => match name("displayName") == ledger.mark() {
-            true => Ok(made(Kind::MailFolder, &ledger.mark(), "")),
+            true => Ok(made(MadeKind::MailFolder, &ledger.mark(), "")),
             false => Err("a mail folder at the top must have the run's own name".into()),
         },
         (_, ["mailFolders", folder, rest @ ..]) => {
-            ledger.must_have(Kind::MailFolder, folder)?;
+            ledger.must_have(MadeKind::MailFolder, folder)?;
             match (method.as_str(), rest) {
                 ("POST", ["childFolders"]) => {
-                    Ok(made(Kind::MailFolder, &name("displayName"), folder))
+                    Ok(made(MadeKind::MailFolder, &name("displayName"), folder))
                 }
-                ("POST", ["messages"]) => Ok(made(Kind::Message, &name("subject"), folder)),
+                ("POST", ["messages"]) => Ok(made(MadeKind::Message, &name("subject"), folder)),
                 ("DELETE", []) | ("POST", ["permanentDelete"]) => Ok(Makes::Nothing),
                 _ => Err("this is never done to a mail folder".into()),
             }
         }
         (_, ["messages", message, rest @ ..]) => {
-            ledger.must_have(Kind::Message, message)?;
-            let known = ledger.find(Kind::Message, message).map(|m| m.name.clone());
+            ledger.must_have(MadeKind::Message, message)?;
+            let known = ledger.find(MadeKind::Message, message).map(|m| m.name.clone());
             match (method.as_str(), rest) {
                 ("POST", ["move"]) => {
                     let to = name("destinationId");
-                    ledger.must_have(Kind::MailFolder, &to)?;
-                    Ok(made(Kind::Message, &known.unwrap_or_default(), &to))
+                    ledger.must_have(MadeKind::MailFolder, &to)?;
+                    Ok(made(MadeKind::Message, &known.unwrap_or_default(), &to))
                 }
                 ("POST", ["attachments", "createUploadSession"]) => {
                     Ok(Makes::Upload { object: None })
@@ -256,7 +256,7 @@ fn mail(ledger: &Ledger, method: &Method, tail: &[&str], body: &Value) -> Result
 }
 
 fn drive_item(
-    ledger: &Ledger,
+    ledger: &RunRecord,
     method: &Method,
     tail: &[&str],
     body: &Value,
@@ -269,36 +269,36 @@ fn drive_item(
         // At the root one folder is made, of the run's own name.
         ("POST", [root, "children"]) if is_root(root) => {
             match body["name"] == ledger.mark() && body["folder"].is_object() {
-                true => Ok(made(Kind::DriveItem, &ledger.mark(), "")),
+                true => Ok(made(MadeKind::DriveItem, &ledger.mark(), "")),
                 false => Err("a folder at the root must have the run's own name".into()),
             }
         }
         ("POST", [parent, "children"]) => {
-            ledger.must_have(Kind::DriveItem, parent)?;
-            Ok(made(Kind::DriveItem, body["name"].as_str().unwrap_or_default(), parent))
+            ledger.must_have(MadeKind::DriveItem, parent)?;
+            Ok(made(MadeKind::DriveItem, body["name"].as_str().unwrap_or_default(), parent))
         }
         (_, [parent, name, action]) if parent.ends_with(':') && name.ends_with(':') => {
             let (parent, name) = (parent.trim_end_matches(':'), name.trim_end_matches(':'));
-            ledger.must_have(Kind::DriveItem, parent)?;
+            ledger.must_have(MadeKind::DriveItem, parent)?;
             match (method.as_str(), *action) {
-                ("PUT", "content") => Ok(made(Kind::DriveItem, name, parent)),
+                ("PUT", "content") => Ok(made(MadeKind::DriveItem, name, parent)),
                 ("POST", "createUploadSession") => Ok(upload(name, parent)),
                 _ => Err("this is never done to a drive".into()),
             }
         }
         (_, [item, rest @ ..]) => {
-            ledger.must_have(Kind::DriveItem, item)?;
-            let known = ledger.find(Kind::DriveItem, item).cloned();
+            ledger.must_have(MadeKind::DriveItem, item)?;
+            let known = ledger.find(MadeKind::DriveItem, item).cloned();
             let parent = known.as_ref().map(|m| m.parent.clone()).unwrap_or_default();
             let name = known.map(|m| m.name).unwrap_or_default();
             match (method.as_str(), rest) {
                 ("PATCH", []) => {
                     if let Some(to) = body["parentReference"]["id"].as_str() {
-                        ledger.must_have(Kind::DriveItem, to)?;
+                        ledger.must_have(MadeKind::DriveItem, to)?;
                     }
                     Ok(Makes::Nothing)
                 }
-                ("PUT", ["content"]) => Ok(made(Kind::DriveItem, &name, &parent)),
+                ("PUT", ["content"]) => Ok(made(MadeKind::DriveItem, &name, &parent)),
                 ("POST", ["createUploadSession"]) => Ok(upload(&name, &parent)),
                 ("DELETE", []) | ("POST", ["permanentDelete"]) => Ok(Makes::Nothing),
                 _ => Err("this is never done to a drive's item".into()),
@@ -309,14 +309,14 @@ fn drive_item(
 }
 
 fn settings(
-    ledger: &Ledger,
+    ledger: &RunRecord,
     method: &Method,
     tail: &[&str],
     body: &Value,
 ) -> Result<Makes, String> {
     let kind = |collection: &str| match collection {
-        "policies" => Some(Kind::Policy),
-        "namedLocations" => Some(Kind::NamedLocation),
+        "policies" => Some(MadeKind::Policy),
+        "namedLocations" => Some(MadeKind::NamedLocation),
         _ => None,
     };
     // Nobody is ever judged by a policy of a run.
@@ -329,7 +329,7 @@ fn settings(
     match (method.as_str(), tail) {
         ("POST", [collection]) => {
             let kind = kind(collection).ok_or("this is never made")?;
-            if kind == Kind::Policy && body["state"].is_null() {
+            if kind == MadeKind::Policy && body["state"].is_null() {
                 return Err("a policy of a run is made switched off".into());
             }
             match body["displayName"].as_str().filter(|n| n.starts_with(&ledger.mark())) {

@@ -1,4 +1,4 @@
-use crate::{ledger::Kind, transcript::Leak};
+use crate::{run_record::MadeKind, transcript::Leak};
 use std::path::PathBuf;
 
 /// Why something was not done.
@@ -51,7 +51,7 @@ pub enum Error {
     #[error("the {} is not deleted: {why}", kind.word())]
     NotOurs {
         /// Its kind.
-        kind: Kind,
+        kind: MadeKind,
         /// Which of the three tests it fails: id, name, record.
         why: String,
     },

@@ -4,8 +4,8 @@
 use crate::{
     error::{During, Error},
     escape,
-    ledger::Kind,
     run::Tools,
+    run_record::MadeKind,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ const PEOPLE: &[&str] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: MadeKind,
     /// Its name below the run's folder, or without the run's name in front.
     pub name: String,
     /// What is compared.
@@ -80,7 +80,7 @@ async fn messages(tools: &Tools, out: &mut Vec<Seen>) -> Result<(), Error> {
     let mut folders = vec![(top.id, String::new())];
     while let Some((folder, path)) = folders.pop() {
         let fields = BTreeMap::from([("name".to_owned(), Value::from(path.as_str()))]);
-        out.push(Seen { kind: Kind::MailFolder, name: format!("/{path}"), fields });
+        out.push(Seen { kind: MadeKind::MailFolder, name: format!("/{path}"), fields });
         let at = format!("users/{}/mailFolders/{}", escape(&owner.0), escape(&folder.0));
         let request = Request::get(scope.clone(), format!("{at}/childFolders?$top=100"));
         for row in client.list(&request).await.during(STEP)? {
@@ -104,7 +104,7 @@ async fn messages(tools: &Tools, out: &mut Vec<Seen>) -> Result<(), Error> {
             let id = escape(row["id"].as_str().unwrap_or_default());
             attachments(tools, &scope, &owner, &id, &mut fields).await?;
             let name = after(&mark, row["subject"].as_str().unwrap_or_default());
-            out.push(Seen { kind: Kind::Message, name, fields });
+            out.push(Seen { kind: MadeKind::Message, name, fields });
         }
     }
     Ok(())
@@ -171,7 +171,7 @@ async fn files(tools: &Tools, out: &mut Vec<Seen>) -> Result<(), Error> {
                 fields.insert("size".into(), row["size"].clone());
                 content(tools, &drive, &id, &mut fields).await?;
             }
-            out.push(Seen { kind: Kind::DriveItem, name: format!("{path}{name}"), fields });
+            out.push(Seen { kind: MadeKind::DriveItem, name: format!("{path}{name}"), fields });
         }
     }
     Ok(())
@@ -216,16 +216,16 @@ async fn hash(mut download: Download<'_>) -> Result<Value, Error> {
 
 async fn settings(tools: &Tools, out: &mut Vec<Seen>) -> Result<(), Error> {
     let mark = tools.ground.ledger().mark();
-    for kind in [Kind::NamedLocation, Kind::Policy] {
+    for kind in [MadeKind::NamedLocation, MadeKind::Policy] {
         for body in objects(tools, kind).await? {
             let mut fields = BTreeMap::new();
             flatten("", &body, &mut fields);
             // A location of the run is known by its name: what is made anew has another id.
             for value in fields.values_mut() {
-                let location = value
-                    .as_str()
-                    .is_some_and(|v| tools.ground.ledger().find(Kind::NamedLocation, v).is_some());
-                if location && kind == Kind::Policy {
+                let location = value.as_str().is_some_and(|v| {
+                    tools.ground.ledger().find(MadeKind::NamedLocation, v).is_some()
+                });
+                if location && kind == MadeKind::Policy {
                     *value = json!("the location of this run");
                 }
             }
@@ -237,9 +237,9 @@ async fn settings(tools: &Tools, out: &mut Vec<Seen>) -> Result<(), Error> {
 }
 
 /// The run's settings of a kind, as Graph gives them, asked for by their ids alone.
-pub(crate) async fn objects(tools: &Tools, kind: Kind) -> Result<Vec<Value>, Error> {
+pub(crate) async fn objects(tools: &Tools, kind: MadeKind) -> Result<Vec<Value>, Error> {
     let Some(client) = &tools.configure else { return Ok(Vec::new()) };
-    let collection = if kind == Kind::Policy { "policies" } else { "namedLocations" };
+    let collection = if kind == MadeKind::Policy { "policies" } else { "namedLocations" };
     let ids: Vec<String> = {
         let ledger = tools.ground.ledger();
         ledger.made.iter().filter(|m| m.kind == kind).map(|m| m.id.clone()).collect()

@@ -1,25 +1,26 @@
 //! The run: seed, back up, wipe, restore, compare, clean.
 
 use crate::{
-    compare::{Row, Verdict, compare},
+    compare::{ComparedField, FieldVerdict, compare},
     confine::Ground,
     error::{During, Error},
-    ledger::{Kind, Ledger},
-    observe, seed,
-    wipe::{Left, wipe},
+    observe,
+    run_record::{MadeKind, RunRecord},
+    seed,
+    wipe::{Leftover, wipe},
 };
 use serde::Serialize;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{
     BackupOptions, backup,
-    configuration::{self as kept, RestoreOptions as SettingsOptions},
+    configuration::{self as kept, SettingsRestoreOptions as SettingsOptions},
+    owner_dirs::OwnerPath,
     restore::{self, Into, RestoreOptions},
-    rooms::Place,
 };
 use strongroom_graph::Client;
 use strongroom_model::{Progress, Silent, collections::identity};
 use strongroom_repository::Repository;
-use strongroom_settings::{Raw, settle};
+use strongroom_settings::{Raw, normalize};
 use strongroom_workloads::{OwnerKind, drive};
 use url::Url;
 
@@ -57,31 +58,31 @@ pub struct Skipped {
 
 /// What a run found.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Report {
+pub struct AcceptanceReport {
     /// The run's id.
     pub run: String,
     /// The owner.
     pub owner: String,
     /// Field by field.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ComparedField>,
     /// What the restore itself could not put back.
     pub failed: Vec<String>,
     /// What was not done.
     pub skipped: Vec<Skipped>,
     /// What is still there of it.
-    pub left: Vec<Left>,
+    pub left: Vec<Leftover>,
 }
 
-impl Report {
+impl AcceptanceReport {
     /// How many fields have a verdict.
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub fn count(&self, verdict: FieldVerdict) -> usize {
         self.rows.iter().filter(|r| r.verdict == verdict).count()
     }
 
     /// Whether all came back, as far as the service lets it, and nothing is left.
     pub fn is_whole(&self) -> bool {
         !self.rows.is_empty()
-            && self.count(Verdict::Different) == 0
+            && self.count(FieldVerdict::Different) == 0
             && self.failed.is_empty()
             && self.left.is_empty()
     }
@@ -96,7 +97,7 @@ pub async fn find_owner(
     dir: &std::path::Path,
     tenant: &str,
     owner: &str,
-) -> Result<Ledger, Error> {
+) -> Result<RunRecord, Error> {
     const STEP: &str = "looking for the owner";
     let user = strongroom_workloads::find_owner(client, OwnerKind::User, owner).await;
     let user = user.during(STEP)?.ok_or_else(|| Error::NoOwner(owner.to_owned()))?;
@@ -105,7 +106,7 @@ pub async fn find_owner(
         Some(head) => Some(drive::root(client, &head.id).await.during(STEP)?.id.0),
         None => None,
     };
-    let mut ledger = Ledger::begin(dir, tenant, &user.name, &user.id.0)?;
+    let mut ledger = RunRecord::begin(dir, tenant, &user.name, &user.id.0)?;
     ledger.drive = drive.map(|d| d.id.0);
     ledger.drive_root = root;
     ledger.save()?;
@@ -117,12 +118,12 @@ pub async fn find_owner(
 ///
 /// # Errors
 /// When a step cannot be done; what was made until then is in the record.
-pub async fn prove(tools: &Tools, progress: &dyn Progress) -> Result<Report, Error> {
+pub async fn prove(tools: &Tools, progress: &dyn Progress) -> Result<AcceptanceReport, Error> {
     let (run, owner, has_drive) = {
         let l = tools.ground.ledger();
         (l.run.clone(), l.owner.clone(), l.drive.is_some())
     };
-    let mut report = Report { run, owner, ..Report::default() };
+    let mut report = AcceptanceReport { run, owner, ..AcceptanceReport::default() };
     let skip = |part, why: &str| Skipped { part, why: why.to_owned() };
     progress.phase("make objects");
     seed::mailbox(tools).await?;
@@ -161,7 +162,7 @@ pub async fn prove(tools: &Tools, progress: &dyn Progress) -> Result<Report, Err
 ///
 /// # Errors
 /// When the record cannot be taken away.
-pub async fn clean(tools: &Tools, progress: &dyn Progress) -> Result<Vec<Left>, Error> {
+pub async fn clean(tools: &Tools, progress: &dyn Progress) -> Result<Vec<Leftover>, Error> {
     progress.phase("clean up");
     tools.ground.close();
     let left = wipe(tools).await;
@@ -203,11 +204,11 @@ async fn back_up(tools: &Tools) -> Result<(), Error> {
 /// The run's own settings, and no others, as a configuration.
 async fn configuration(tools: &Tools) -> Result<strongroom_model::Configuration, Error> {
     let mut raw = Raw::default();
-    for (collection, kind) in [(LOCATIONS, Kind::NamedLocation), (POLICIES, Kind::Policy)] {
+    for (collection, kind) in [(LOCATIONS, MadeKind::NamedLocation), (POLICIES, MadeKind::Policy)] {
         let objects = observe::objects(tools, kind).await?;
         raw.collections.insert(collection.to_owned(), (None, objects));
     }
-    Ok(settle(&tenant(tools), tools.read.clock().now(), raw))
+    Ok(normalize(&tenant(tools), tools.read.clock().now(), raw))
 }
 
 /// Answers what did not come back, in the words of the restore.
@@ -239,7 +240,7 @@ async fn put_back(tools: &Tools, has_drive: bool) -> Result<Vec<String>, Error> 
         let plan = plan.await.during(STEP)?;
         let done = restore::apply(repo, client, options, plan, Arc::new(Silent)).await;
         for item in done.during(STEP)?.items {
-            if let restore::Outcome::Failed { why } = item.outcome {
+            if let restore::RestoreOutcome::Failed { why } = item.outcome {
                 failed.push(format!("{}: {}", item.path.line(), why.line()));
             }
         }
@@ -263,7 +264,8 @@ fn drive_place(tools: &Tools, owner: &str, mark: &str) -> Result<String, Error> 
     const STEP: &str = "looking into the backup";
     let newest = strongroom_engine::clean::latest(&tools.repository, None).during(STEP)?;
     let tree = newest.map(|(_, s)| s.tree).ok_or(Error::Nothing)?;
-    let place = Place::find(&tools.repository, &tree, &format!("/drives/{owner}")).during(STEP)?;
+    let place =
+        OwnerPath::find(&tools.repository, &tree, &format!("/drives/{owner}")).during(STEP)?;
     let above = place.path();
     let node = tools.repository.node_at(&tree, above).during(STEP)?;
     let strongroom_repository::NodeKind::Dir { subtree } = node.kind else {

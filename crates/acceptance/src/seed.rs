@@ -208,7 +208,7 @@ pub(crate) async fn settings(tools: &Tools) -> Result<(), Error> {
     let made =
         configuration::carry_out(client, &make("namedLocations", location)).await.during(STEP)?;
     let id = match made {
-        configuration::Done::Done(Some(id)) => id,
+        configuration::CallResult::Done(Some(id)) => id,
         _ => String::new(),
     };
     let policy = json!({

@@ -7,8 +7,8 @@
 use crate::{
     error::{During, Error},
     escape,
-    ledger::{Kind, Made, Meant},
     run::Tools,
+    run_record::{Made, MadeKind, Meant},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,40 +19,42 @@ const STEP: &str = "deleting what the run has made";
 
 /// Something of a run that is still there.
 #[derive(Debug, Clone, Serialize)]
-pub struct Left {
+pub struct Leftover {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: MadeKind,
     /// Its name.
     pub name: String,
     /// Why.
     pub why: String,
 }
 
-fn scope(tools: &Tools, kind: Kind) -> Scope {
+fn scope(tools: &Tools, kind: MadeKind) -> Scope {
     match kind {
-        Kind::MailFolder | Kind::Message => Scope::Mailbox(tools.ground.ledger().owner_id.clone()),
-        Kind::DriveItem => Scope::Drives,
-        Kind::NamedLocation | Kind::Policy => Scope::Policies,
+        MadeKind::MailFolder | MadeKind::Message => {
+            Scope::Mailbox(tools.ground.ledger().owner_id.clone())
+        }
+        MadeKind::DriveItem => Scope::Drives,
+        MadeKind::NamedLocation | MadeKind::Policy => Scope::Policies,
     }
 }
 
-fn target(tools: &Tools, kind: Kind, id: &str) -> String {
+fn target(tools: &Tools, kind: MadeKind, id: &str) -> String {
     let ledger = tools.ground.ledger();
     let (owner, id) = (escape(&ledger.owner_id), escape(id));
     match kind {
-        Kind::MailFolder => format!("users/{owner}/mailFolders/{id}"),
-        Kind::Message => format!("users/{owner}/messages/{id}"),
-        Kind::DriveItem => {
+        MadeKind::MailFolder => format!("users/{owner}/mailFolders/{id}"),
+        MadeKind::Message => format!("users/{owner}/messages/{id}"),
+        MadeKind::DriveItem => {
             format!("drives/{}/items/{id}", escape(ledger.drive.as_deref().unwrap_or_default()))
         }
-        Kind::NamedLocation => format!("identity/conditionalAccess/namedLocations/{id}"),
-        Kind::Policy => format!("identity/conditionalAccess/policies/{id}"),
+        MadeKind::NamedLocation => format!("identity/conditionalAccess/namedLocations/{id}"),
+        MadeKind::Policy => format!("identity/conditionalAccess/policies/{id}"),
     }
 }
 
-fn client(tools: &Tools, kind: Kind) -> Result<&Client, Error> {
+fn client(tools: &Tools, kind: MadeKind) -> Result<&Client, Error> {
     match kind {
-        Kind::NamedLocation | Kind::Policy => tools.configure.as_deref().ok_or_else(|| {
+        MadeKind::NamedLocation | MadeKind::Policy => tools.configure.as_deref().ok_or_else(|| {
             let why = "the configuration has no identity \"configure\" any more".to_owned();
             Error::NotOurs { kind, why }
         }),
@@ -65,15 +67,15 @@ fn client(tools: &Tools, kind: Kind) -> Result<&Client, Error> {
 ///
 /// # Errors
 /// [`Error::NotOurs`] says which of the tests it fails.
-pub async fn ours(tools: &Tools, kind: Kind, id: &str) -> Result<Option<Made>, Error> {
+pub async fn ours(tools: &Tools, kind: MadeKind, id: &str) -> Result<Option<Made>, Error> {
     let not = |why: &str| Error::NotOurs { kind, why: why.to_owned() };
     let known = tools.ground.ledger().find(kind, id).cloned();
     let known = known.ok_or_else(|| not("its id is not in the record of this run"))?;
     let select = match kind {
-        Kind::MailFolder => "?$select=id,displayName,parentFolderId",
-        Kind::Message => "?$select=id,subject,parentFolderId",
-        Kind::DriveItem => "?$select=id,name,parentReference",
-        Kind::NamedLocation | Kind::Policy => "",
+        MadeKind::MailFolder => "?$select=id,displayName,parentFolderId",
+        MadeKind::Message => "?$select=id,subject,parentFolderId",
+        MadeKind::DriveItem => "?$select=id,name,parentReference",
+        MadeKind::NamedLocation | MadeKind::Policy => "",
     };
     let request = Request::get(scope(tools, kind), format!("{}{select}", target(tools, kind, id)));
     let now: Value = match client(tools, kind)?.json(&request).await {
@@ -82,8 +84,8 @@ pub async fn ours(tools: &Tools, kind: Kind, id: &str) -> Result<Option<Made>, E
         Err(e) => return Err(e).during(STEP),
     };
     let name = match kind {
-        Kind::Message => &now["subject"],
-        Kind::DriveItem => &now["name"],
+        MadeKind::Message => &now["subject"],
+        MadeKind::DriveItem => &now["name"],
         _ => &now["displayName"],
     };
     if name.as_str() != Some(known.name.as_str()) {
@@ -95,17 +97,17 @@ pub async fn ours(tools: &Tools, kind: Kind, id: &str) -> Result<Option<Made>, E
         return Err(not("its name does not begin with that of this run"));
     }
     let place = match kind {
-        Kind::MailFolder | Kind::Message => now["parentFolderId"].as_str(),
-        Kind::DriveItem => now["parentReference"]["id"].as_str(),
+        MadeKind::MailFolder | MadeKind::Message => now["parentFolderId"].as_str(),
+        MadeKind::DriveItem => now["parentReference"]["id"].as_str(),
         _ => return Ok(Some(known)),
     };
     let place = place.unwrap_or_default();
-    let folder = if kind == Kind::Message { Kind::MailFolder } else { kind };
+    let folder = if kind == MadeKind::Message { MadeKind::MailFolder } else { kind };
     match (at_top, kind) {
         (false, _) if ledger.find(folder, place).is_none() => {
             Err(not("it is no longer in a folder of this run"))
         }
-        (true, Kind::DriveItem) if ledger.drive_root.as_deref() != Some(place) => {
+        (true, MadeKind::DriveItem) if ledger.drive_root.as_deref() != Some(place) => {
             Err(not("it is no longer at the root of the drive"))
         }
         _ => Ok(Some(known)),
@@ -116,17 +118,17 @@ pub async fn ours(tools: &Tools, kind: Kind, id: &str) -> Result<Option<Made>, E
 ///
 /// # Errors
 /// [`Error::NotOurs`], or as Graph answers.
-pub async fn delete(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> {
+pub async fn delete(tools: &Tools, kind: MadeKind, id: &str) -> Result<(), Error> {
     if ours(tools, kind, id).await?.is_none() {
         return tools.ground.ledger().note_deleted(kind, id);
     }
-    if matches!(kind, Kind::MailFolder | Kind::DriveItem) {
+    if matches!(kind, MadeKind::MailFolder | MadeKind::DriveItem) {
         no_strangers(tools, kind, id).await?;
     }
     let (client, scope, at) = (client(tools, kind)?, scope(tools, kind), target(tools, kind, id));
     // For good where that can be had: ordinary deletion leaves a drive's item in the recycle bin,
     // and a mail folder in Deleted Items.
-    let for_good = !matches!(kind, Kind::NamedLocation | Kind::Policy);
+    let for_good = !matches!(kind, MadeKind::NamedLocation | MadeKind::Policy);
     let post = Request::post(scope.clone(), format!("{at}/permanentDelete"), &json!({}));
     let done = match for_good {
         true => client.send(&post).await.is_ok(),
@@ -142,14 +144,14 @@ pub async fn delete(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> {
 }
 
 /// What stands in a folder of the run and was not made by it keeps the folder.
-async fn no_strangers(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> {
+async fn no_strangers(tools: &Tools, kind: MadeKind, id: &str) -> Result<(), Error> {
     let at = target(tools, kind, id);
-    let lists: &[(&str, Kind)] = match kind {
-        Kind::MailFolder => &[
-            ("messages?$select=id,subject&$top=100", Kind::Message),
-            ("childFolders?$select=id,displayName&$top=100", Kind::MailFolder),
+    let lists: &[(&str, MadeKind)] = match kind {
+        MadeKind::MailFolder => &[
+            ("messages?$select=id,subject&$top=100", MadeKind::Message),
+            ("childFolders?$select=id,displayName&$top=100", MadeKind::MailFolder),
         ],
-        _ => &[("children?$select=id,name,folder", Kind::DriveItem)],
+        _ => &[("children?$select=id,name,folder", MadeKind::DriveItem)],
     };
     for (list, inner) in lists {
         let request = Request::get(scope(tools, kind), format!("{at}/{list}"));
@@ -161,8 +163,8 @@ async fn no_strangers(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> 
                 let why = format!("{name:?} is in it, which this run has not made");
                 return Err(Error::NotOurs { kind, why });
             }
-            if *inner == Kind::DriveItem && row["folder"].is_object() {
-                Box::pin(no_strangers(tools, Kind::DriveItem, id)).await?;
+            if *inner == MadeKind::DriveItem && row["folder"].is_object() {
+                Box::pin(no_strangers(tools, MadeKind::DriveItem, id)).await?;
             }
         }
     }
@@ -179,7 +181,7 @@ const LOOKS_S: [u64; 4] = [0, 1, 2, 4];
 /// there is nothing more to look for.
 async fn find_meant(tools: &Tools, meant: &Meant) -> Result<bool, Error> {
     let ledger = tools.ground.ledger().clone();
-    let folder = if meant.kind == Kind::Message { Kind::MailFolder } else { meant.kind };
+    let folder = if meant.kind == MadeKind::Message { MadeKind::MailFolder } else { meant.kind };
     let own = match meant.parent.as_str() {
         "" => meant.name.starts_with(&ledger.mark()),
         parent => ledger.find(folder, parent).is_some(),
@@ -190,18 +192,18 @@ async fn find_meant(tools: &Tools, meant: &Meant) -> Result<bool, Error> {
     let at = |id: &str| target(tools, folder, id);
     let owner = escape(&ledger.owner_id);
     let (list, property) = match (meant.kind, meant.parent.as_str()) {
-        (Kind::MailFolder, "") => (format!("users/{owner}/mailFolders"), "displayName"),
-        (Kind::MailFolder, parent) => (format!("{}/childFolders", at(parent)), "displayName"),
-        (Kind::Message, parent) => (format!("{}/messages", at(parent)), "subject"),
-        (Kind::DriveItem, "") => {
+        (MadeKind::MailFolder, "") => (format!("users/{owner}/mailFolders"), "displayName"),
+        (MadeKind::MailFolder, parent) => (format!("{}/childFolders", at(parent)), "displayName"),
+        (MadeKind::Message, parent) => (format!("{}/messages", at(parent)), "subject"),
+        (MadeKind::DriveItem, "") => {
             let root = ledger.drive_root.as_deref().unwrap_or_default();
             (format!("{}/children", at(root)), "name")
         }
-        (Kind::DriveItem, parent) => (format!("{}/children", at(parent)), "name"),
-        (Kind::NamedLocation, _) => {
+        (MadeKind::DriveItem, parent) => (format!("{}/children", at(parent)), "name"),
+        (MadeKind::NamedLocation, _) => {
             ("identity/conditionalAccess/namedLocations".to_owned(), "displayName")
         }
-        (Kind::Policy, _) => ("identity/conditionalAccess/policies".to_owned(), "displayName"),
+        (MadeKind::Policy, _) => ("identity/conditionalAccess/policies".to_owned(), "displayName"),
     };
     let request = Request::get(scope(tools, meant.kind), format!("{list}?$select=id,{property}"));
     let rows = match client(tools, meant.kind)?.list(&request).await {
@@ -229,7 +231,7 @@ async fn find_meant(tools: &Tools, meant: &Meant) -> Result<bool, Error> {
 }
 
 /// Looks for all that was asked for without an answer, until it is found or time enough went by.
-async fn find_all_meant(tools: &Tools) -> Vec<Left> {
+async fn find_all_meant(tools: &Tools) -> Vec<Leftover> {
     let mut left = Vec::new();
     let mut never = tools.ground.ledger().meant.clone();
     for wait_s in LOOKS_S {
@@ -243,7 +245,7 @@ async fn find_all_meant(tools: &Tools) -> Vec<Left> {
                 Ok(true) => {}
                 Ok(false) => missing.push(meant),
                 Err(e) => {
-                    left.push(Left { kind: meant.kind, name: meant.name, why: e.to_string() })
+                    left.push(Leftover { kind: meant.kind, name: meant.name, why: e.to_string() })
                 }
             }
         }
@@ -251,7 +253,7 @@ async fn find_all_meant(tools: &Tools) -> Vec<Left> {
     }
     for meant in never {
         if let Err(e) = tools.ground.ledger().forget_meant(&meant) {
-            left.push(Left { kind: meant.kind, name: meant.name, why: e.to_string() });
+            left.push(Leftover { kind: meant.kind, name: meant.name, why: e.to_string() });
         }
     }
     left
@@ -259,22 +261,22 @@ async fn find_all_meant(tools: &Tools) -> Vec<Left> {
 
 /// Deletes all that the run has made and that is still there: what is within goes first. What
 /// cannot go is named, and keeps nothing else back.
-pub async fn wipe(tools: &Tools) -> Vec<Left> {
+pub async fn wipe(tools: &Tools) -> Vec<Leftover> {
     let mut left = find_all_meant(tools).await;
     let mut all = tools.ground.ledger().made.clone();
     // A drive's folder takes with it what is within; policies name locations.
-    all.retain(|m| !m.deleted && (m.kind != Kind::DriveItem || m.parent.is_empty()));
+    all.retain(|m| !m.deleted && (m.kind != MadeKind::DriveItem || m.parent.is_empty()));
     all.reverse();
     all.sort_by_key(|m| match m.kind {
-        Kind::Message => 0,
-        Kind::MailFolder => 1,
-        Kind::DriveItem => 2,
-        Kind::Policy => 3,
-        Kind::NamedLocation => 4,
+        MadeKind::Message => 0,
+        MadeKind::MailFolder => 1,
+        MadeKind::DriveItem => 2,
+        MadeKind::Policy => 3,
+        MadeKind::NamedLocation => 4,
     });
     for made in all {
         if let Err(e) = delete(tools, made.kind, &made.id).await {
-            left.push(Left { kind: made.kind, name: made.name, why: e.to_string() });
+            left.push(Leftover { kind: made.kind, name: made.name, why: e.to_string() });
         }
     }
     left

@@ -7,12 +7,13 @@ use serde_json::json;
 use sim_transport::{InProcess, VirtualTime};
 use std::{path::Path, sync::Arc};
 use strongroom_acceptance::{
-    Error, Ground, Kind, Ledger, Made, Report, Tools, Verdict, clean, delete, find_owner, prove,
+    AcceptanceReport, Error, FieldVerdict, Ground, Made, MadeKind, RunRecord, Tools, clean, delete,
+    find_owner, prove,
     transcript::{Secrets, Transcript},
     wipe,
 };
 use strongroom_graph::{
-    Budget, Client, Credential, ErrorKind, Patience, Request, Scope, Settings, Transport,
+    Budget, Client, Credential, ErrorKind, Request, RetryLimits, Scope, Settings, Transport,
 };
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::LocalDir;
@@ -51,7 +52,7 @@ fn client(sim: &Sim, time: &VirtualTime, app: &str, through: Arc<dyn Transport>)
         user_agent: "test".into(),
     };
     let budget = Arc::new(Budget::new(false));
-    let patience = Patience { tries: 3, pause_ms: 10, throttled_s_max: 60 };
+    let patience = RetryLimits { tries: 3, pause_ms: 10, throttled_s_max: 60 };
     Arc::new(Client::with_transport(settings, through, Arc::new(time.clone()), budget, patience))
 }
 
@@ -113,17 +114,25 @@ fn marks(rows: &[DigestRow]) -> usize {
     rows.iter().filter(|r| format!("{r:?}").contains("Strongroom acceptance")).count()
 }
 
-fn whole(report: &Report) {
+fn whole(report: &AcceptanceReport) {
     let different: Vec<_> =
-        report.rows.iter().filter(|r| r.verdict == Verdict::Different).collect();
+        report.rows.iter().filter(|r| r.verdict == FieldVerdict::Different).collect();
     assert!(different.is_empty(), "{different:#?}");
     assert!(report.failed.is_empty(), "{:#?}", report.failed);
-    for kind in
-        [Kind::MailFolder, Kind::Message, Kind::DriveItem, Kind::NamedLocation, Kind::Policy]
-    {
+    for kind in [
+        MadeKind::MailFolder,
+        MadeKind::Message,
+        MadeKind::DriveItem,
+        MadeKind::NamedLocation,
+        MadeKind::Policy,
+    ] {
         assert!(report.rows.iter().any(|r| r.kind == kind), "nothing of {kind:?} was compared");
     }
-    assert!(report.count(Verdict::Identical) > 250, "{}", report.count(Verdict::Identical));
+    assert!(
+        report.count(FieldVerdict::Identical) > 250,
+        "{}",
+        report.count(FieldVerdict::Identical)
+    );
 }
 
 #[test]
@@ -293,12 +302,12 @@ fn a_wipe_that_is_aimed_at_something_else_is_refused_by_id_by_name_and_by_place(
             other => panic!("{other}"),
         };
         // Not in the record.
-        let said = why(delete(tools, Kind::Message, &message).await.unwrap_err());
+        let said = why(delete(tools, MadeKind::Message, &message).await.unwrap_err());
         assert!(said.contains("record"), "{said}");
         // A record that was tampered with: another name.
         let note = |name: &str, parent: &str| {
             let made = Made {
-                kind: Kind::Message,
+                kind: MadeKind::Message,
                 id: message.clone(),
                 name: name.into(),
                 parent: parent.into(),
@@ -307,16 +316,16 @@ fn a_wipe_that_is_aimed_at_something_else_is_refused_by_id_by_name_and_by_place(
             tools.ground.ledger().note(made).unwrap();
         };
         note(&format!("{mark} 01"), "somewhere");
-        let said = why(delete(tools, Kind::Message, &message).await.unwrap_err());
+        let said = why(delete(tools, MadeKind::Message, &message).await.unwrap_err());
         assert!(said.contains("another name"), "{said}");
         // The right name, at the top: it is none of the run's.
         let subject = row["subject"].as_str().unwrap();
         note(subject, "");
-        let said = why(delete(tools, Kind::Message, &message).await.unwrap_err());
+        let said = why(delete(tools, MadeKind::Message, &message).await.unwrap_err());
         assert!(said.contains("begin"), "{said}");
         // The right name, said to be in a folder: it is in another one.
         note(subject, "somewhere");
-        let said = why(delete(tools, Kind::Message, &message).await.unwrap_err());
+        let said = why(delete(tools, MadeKind::Message, &message).await.unwrap_err());
         assert!(said.contains("no longer in a folder of this run"), "{said}");
         // A wipe names it, and deletes nothing.
         let left = wipe(tools).await;
@@ -343,15 +352,15 @@ fn a_wipe_that_is_aimed_at_something_else_is_refused_by_id_by_name_and_by_place(
 #[test]
 fn a_record_that_cannot_be_understood_deletes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::begin(dir.path(), "school", "a@b", "1").unwrap();
+    let ledger = RunRecord::begin(dir.path(), "school", "a@b", "1").unwrap();
     let run = ledger.run.clone();
-    assert_eq!(Ledger::open(dir.path(), &run).unwrap().owner, "a@b");
-    assert!(matches!(Ledger::open(dir.path(), "0badc0de"), Err(Error::NoRun { .. })));
-    assert!(matches!(Ledger::open(dir.path(), "../../x"), Err(Error::NoRun { .. })));
+    assert_eq!(RunRecord::open(dir.path(), &run).unwrap().owner, "a@b");
+    assert!(matches!(RunRecord::open(dir.path(), "0badc0de"), Err(Error::NoRun { .. })));
+    assert!(matches!(RunRecord::open(dir.path(), "../../x"), Err(Error::NoRun { .. })));
     let file = dir.path().join(format!("acceptance-{run}.json"));
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("\"v\": 1", "\"v\": 2")).unwrap();
-    assert!(matches!(Ledger::open(dir.path(), &run), Err(Error::Ledger { .. })));
+    assert!(matches!(RunRecord::open(dir.path(), &run), Err(Error::Ledger { .. })));
     std::fs::write(&file, &text[..text.len() / 2]).unwrap();
-    assert!(matches!(Ledger::open(dir.path(), &run), Err(Error::Ledger { .. })));
+    assert!(matches!(RunRecord::open(dir.path(), &run), Err(Error::Ledger { .. })));
 }

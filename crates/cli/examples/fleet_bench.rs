@@ -12,8 +12,8 @@ use std::{
     time::Instant,
 };
 use strongroom_engine::configuration;
-use strongroom_graph::{Budget, Client, Credential, Patience, TokioClock};
-use strongroom_guards::{Exceptions, RULES, Verdict, judge};
+use strongroom_graph::{Budget, Client, Credential, RetryLimits, TokioClock};
+use strongroom_guards::{Exceptions, RULES, RuleVerdict, judge};
 use strongroom_model::{Configuration, Silent};
 use strongroom_objects::LocalDir;
 use strongroom_repository::{MasterKey, Repository, Writer};
@@ -59,7 +59,7 @@ fn read(runtime: &tokio::runtime::Runtime, dir: &Path) -> (Vec<Configuration>, V
             ca_file: Some(server.ready.ca_file.clone().into()),
             user_agent: "NONISV|Strongroom|bench".into(),
         };
-        let patience = Patience { tries: 6, pause_ms: 200, throttled_s_max: 600 };
+        let patience = RetryLimits { tries: 6, pause_ms: 200, throttled_s_max: 600 };
         let client =
             Client::new(settings, Arc::new(TokioClock), Arc::new(Budget::new(true)), patience)
                 .unwrap();
@@ -126,7 +126,7 @@ fn main() {
                         configuration::latest(&repo, &format!("school{n}")).unwrap().unwrap();
                     let report = judge(&found, &Exceptions::default(), Vec::new(), today);
                     failing.fetch_add(
-                        report.findings.iter().filter(|f| f.verdict == Verdict::Failed).count(),
+                        report.findings.iter().filter(|f| f.verdict == RuleVerdict::Failed).count(),
                         Ordering::Relaxed,
                     );
                 }

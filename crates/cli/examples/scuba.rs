@@ -15,8 +15,8 @@ use std::{
     path::Path,
     sync::Arc,
 };
-use strongroom_graph::{Budget, Client, Credential, Patience, TokioClock};
-use strongroom_guards::{Exceptions, RULES, Verdict, judge};
+use strongroom_graph::{Budget, Client, Credential, RetryLimits, TokioClock};
+use strongroom_guards::{Exceptions, RULES, RuleVerdict, judge};
 use strongroom_model::{ConfigObject, Configuration, Silent};
 use strongroom_workloads::configuration::With;
 
@@ -294,7 +294,7 @@ fn main() {
             ca_file: Some(server.ready.ca_file.clone().into()),
             user_agent: "NONISV|Strongroom|compare".into(),
         };
-        let patience = Patience { tries: 6, pause_ms: 20, throttled_s_max: 60 };
+        let patience = RetryLimits { tries: 6, pause_ms: 20, throttled_s_max: 60 };
         let client =
             Client::new(settings, Arc::new(TokioClock), Arc::new(Budget::new(false)), patience)
                 .unwrap();
@@ -323,7 +323,7 @@ fn main() {
                 continue;
             };
             let found = ours.findings.iter().find(|f| f.rule == rule.id).unwrap();
-            if (found.verdict == Verdict::Passed) == met {
+            if (found.verdict == RuleVerdict::Passed) == met {
                 same += 1;
             } else {
                 let their = if met { "met" } else { "not met" };

@@ -18,7 +18,7 @@ use strongroom_operations::{
     assess::{self, Consent, MINUTES_WAITED, TRIES},
     config::{BackupEntry, Config, IdentityEntry, TenantEntry},
     files::written,
-    rules::{Report, Verdict},
+    rules::{Report, RuleVerdict},
     settings::secure_score,
 };
 use url::Url;
@@ -128,7 +128,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
     let blind = assessed.blind();
     put(&consent)?;
     let seconds = (who.now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
-    let failed = report.counts.get(&Verdict::Failed).copied().unwrap_or(0);
+    let failed = report.counts.get(&RuleVerdict::Failed).copied().unwrap_or(0);
     if global.json {
         let value = json!({
             "tenant": who.name(), "score": report.score, "counts": report.counts,

@@ -15,7 +15,7 @@ use strongroom_operations::{
     School,
     plan::{Authority, Operation, PlanId, Prepared, guard},
     settings::{
-        Applied, ApplyBaseline, ApplyBaselineRequest, Baseline, GoOn, Outcome, Rollout,
+        ActOutcome, ApplyBaseline, ApplyBaselineRequest, ApplyReport, Baseline, GoOn, Rollout,
         SettingsWork, baseline as named, baselines,
     },
 };
@@ -160,7 +160,7 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<Ending> {
 
 /// What came of it in a school.
 enum Went {
-    Set(Box<Applied>),
+    Set(Box<ApplyReport>),
     /// Somebody said no.
     Declined,
     /// Others must approve of it first: its plan was kept, until then.
@@ -168,7 +168,7 @@ enum Went {
 }
 
 impl Went {
-    fn applied(&self) -> Option<&Applied> {
+    fn applied(&self) -> Option<&ApplyReport> {
         match self {
             Went::Set(applied) => Some(applied.as_ref()),
             Went::Declined | Went::Waits(..) => None,
@@ -255,7 +255,7 @@ fn table(rows: &[Row], left_alone: &[School]) -> String {
         .iter()
         .map(|(name, r)| match r {
             Ok(Went::Set(a)) => {
-                let count = |f: &dyn Fn(&Outcome) -> bool| {
+                let count = |f: &dyn Fn(&ActOutcome) -> bool| {
                     a.outcomes.iter().filter(|o| f(o)).count().to_string()
                 };
                 vec![

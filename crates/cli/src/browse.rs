@@ -12,11 +12,11 @@ use clap::Args;
 use serde_json::json;
 use std::io::Write;
 use strongroom_engine::{
-    browse::{self, Query, Step},
-    rooms::Place,
+    browse::{self, HistoryStep, Query},
+    owner_dirs::OwnerPath,
 };
 use strongroom_model::{Ending, Series, Verdict, shown_line};
-use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, TAG_SERIES, Visit};
+use strongroom_repository::{BlobKind, Node, NodeChange, NodeKind, Snapshot, TAG_SERIES, Visit};
 
 #[derive(Args)]
 pub(crate) struct Ls {
@@ -188,7 +188,7 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<Ending> {
     let json = global.json;
     blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
-        let base = Place::find(&repo, &s.tree, &args.path)?.path().to_owned();
+        let base = OwnerPath::find(&repo, &s.tree, &args.path)?.path().to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let show = |path: &str, node: &Node| {
             if json {
@@ -343,7 +343,7 @@ pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<Ending> {
     let repo = global.repository().await?;
     blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
-        let place = Place::find(&repo, &s.tree, &args.path)?;
+        let place = OwnerPath::find(&repo, &s.tree, &args.path)?;
         let node = repo.node_at(&s.tree, place.path())?;
         if node.is_dir() {
             bail!("{} is a folder; `strongroom ls` lists it", args.path);
@@ -369,9 +369,9 @@ pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> 
         let ((_, a), (_, b)) = (snapshot(&repo, &args.old)?, snapshot(&repo, &args.new)?);
         repo.diff(Some(&a.tree), Some(&b.tree), "", &mut |path, change| {
             let (sign, node) = match &change {
-                Change::Added(n) => ("+", n),
-                Change::Removed(n) => ("-", n),
-                Change::Modified { new, .. } => ("M", new),
+                NodeChange::Added(n) => ("+", n),
+                NodeChange::Removed(n) => ("-", n),
+                NodeChange::Modified { new, .. } => ("M", new),
             };
             if !node.is_dir() {
                 match json {
@@ -411,11 +411,13 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<En
             .iter()
             .map(|e| {
                 let what = match &e.step {
-                    Step::Added => "added".to_owned(),
-                    Step::Content => "content".to_owned(),
-                    Step::State { from: Some(from) } => format!("moved from {}", from.line()),
-                    Step::State { from: None } => "state".to_owned(),
-                    Step::Deleted => "deleted".to_owned(),
+                    HistoryStep::Added => "added".to_owned(),
+                    HistoryStep::Content => "content".to_owned(),
+                    HistoryStep::State { from: Some(from) } => {
+                        format!("moved from {}", from.line())
+                    }
+                    HistoryStep::State { from: None } => "state".to_owned(),
+                    HistoryStep::Deleted => "deleted".to_owned(),
                 };
                 let verdict = e.verdict.map_or("", Verdict::as_str);
                 vec![

@@ -25,7 +25,8 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<En
     problems.extend(config.unreadable_files());
     problems.extend(config.programs_that_do_not_run());
     if !is_online {
-        problems.extend(config.tenants.iter().flat_map(|t| config.unfit(t, &global.host)));
+        problems
+            .extend(config.tenants.iter().flat_map(|t| config.sign_in_problems(t, &global.host)));
     }
     problems.extend(OwnRules::read(&config, &global.host).problems().cloned());
     let baselines = baselines(Some(&config)).map_err(anyhow::Error::from);

@@ -4,7 +4,7 @@ use crate::page::{Frame, escape, number, page, table, when, words};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use strongroom_operations::rules::{Finding, Report, Severity, Verdict};
+use strongroom_operations::rules::{Finding, Report, RuleVerdict, Severity};
 
 /// What a report says of one school, or why there is none.
 pub(crate) struct SchoolReport {
@@ -26,11 +26,11 @@ impl SchoolReport {
         self.report
             .iter()
             .flat_map(|r| &r.findings)
-            .filter(|f| f.verdict == Verdict::Failed && f.severity == severity)
+            .filter(|f| f.verdict == RuleVerdict::Failed && f.severity == severity)
             .count()
     }
 
-    pub(crate) fn count(&self, verdict: Verdict) -> usize {
+    pub(crate) fn count(&self, verdict: RuleVerdict) -> usize {
         self.report.as_ref().ok().and_then(|r| r.counts.get(&verdict).copied()).unwrap_or(0)
     }
 }
@@ -56,7 +56,7 @@ pub(crate) fn failing_rules(schools: &[SchoolReport]) -> Vec<(&Finding, usize)> 
         .iter()
         .filter_map(|s| s.report.as_ref().ok())
         .flat_map(|r| &r.findings)
-        .filter(|f| f.verdict == Verdict::Failed)
+        .filter(|f| f.verdict == RuleVerdict::Failed)
     {
         all.entry(f.rule.as_ref()).or_insert((f, 0)).1 += 1;
     }
@@ -189,7 +189,7 @@ pub(crate) fn sarif(schools: &[SchoolReport]) -> Value {
             .report
             .iter()
             .flat_map(|r| &r.findings)
-            .filter(|f| matches!(f.verdict, Verdict::Failed | Verdict::Accepted))
+            .filter(|f| matches!(f.verdict, RuleVerdict::Failed | RuleVerdict::Accepted))
         {
             results.extend(
                 f.concerns.iter().map(|c| result(s, f, c.object.as_str(), c.says.as_str(), false)),
@@ -249,7 +249,7 @@ fn findings(schools: &[SchoolReport]) -> String {
                     .map_or_else(String::new, |(is, of)| format!("{:.0} %", is * 100.0 / of)),
                 s.failing(Severity::Critical).to_string(),
                 s.failing(Severity::High).to_string(),
-                s.count(Verdict::Skipped).to_string(),
+                s.count(RuleVerdict::Skipped).to_string(),
             ]
         };
         let rows: Vec<Vec<String>> = schools.iter().enumerate().map(row).collect();
@@ -268,21 +268,21 @@ fn findings(schools: &[SchoolReport]) -> String {
             "<p>Score {}, {} failed, {} to look at, {} skipped, {} accepted, {} passed. \
              Configuration of {}.</p>\n",
             report.score.map_or_else(|| "unknown".to_owned(), |n| format!("{n} of 100")),
-            s.count(Verdict::Failed),
-            s.count(Verdict::Manual),
-            s.count(Verdict::Skipped),
-            s.count(Verdict::Accepted),
-            s.count(Verdict::Passed),
+            s.count(RuleVerdict::Failed),
+            s.count(RuleVerdict::Manual),
+            s.count(RuleVerdict::Skipped),
+            s.count(RuleVerdict::Accepted),
+            s.count(RuleVerdict::Passed),
             when(report.taken)
         ));
-        let open = report.findings.iter().filter(|f| f.verdict != Verdict::Passed);
+        let open = report.findings.iter().filter(|f| f.verdict != RuleVerdict::Passed);
         open.for_each(|f| out.push_str(&finding(f)));
     }
     out
 }
 
 fn finding(f: &Finding) -> String {
-    let is_failed = f.verdict == Verdict::Failed;
+    let is_failed = f.verdict == RuleVerdict::Failed;
     let mark = if is_failed { word(f.severity) } else { word(f.verdict) };
     let is_grave = is_failed && f.severity >= Severity::High;
     let is_critical = is_failed && f.severity == Severity::Critical;
@@ -333,7 +333,7 @@ mod tests {
             area: strongroom_operations::rules::Area::Own,
             severity: Severity::High,
             confidence: strongroom_operations::rules::Confidence::Certain,
-            verdict: Verdict::Failed,
+            verdict: RuleVerdict::Failed,
             concerns: vec![strongroom_operations::rules::Concern::new(evil, evil)],
             accepted: Vec::new(),
             note: Default::default(),
@@ -345,7 +345,7 @@ mod tests {
             taken: jiff::Timestamp::UNIX_EPOCH,
             idle_exceptions: Vec::new(),
             findings: vec![finding],
-            counts: [(Verdict::Failed, 1)].into(),
+            counts: [(RuleVerdict::Failed, 1)].into(),
             score: Some(0),
         };
         let schools = [

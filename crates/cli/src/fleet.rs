@@ -15,7 +15,7 @@ use strongroom_model::Ending;
 use strongroom_operations::{
     files::written,
     fleet::{JudgedSchool, judge_schools},
-    rules::{OwnRules, Severity, Verdict},
+    rules::{OwnRules, RuleVerdict, Severity},
 };
 
 #[derive(Args)]
@@ -138,7 +138,7 @@ fn table(schools: &[SchoolReport]) -> String {
                 n(Severity::High),
                 n(Severity::Medium),
                 n(Severity::Low),
-                s.count(Verdict::Skipped).to_string(),
+                s.count(RuleVerdict::Skipped).to_string(),
                 taken,
             ]
         })

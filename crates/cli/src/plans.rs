@@ -19,8 +19,8 @@ use strongroom_operations::{
     Copy2, Error, School,
     approvers::{self, Approvals, Approves, Asker, Stands},
     plan::{
-        Applied, Authority, Effect, Kept as KeptPlan, Operation, OperationKind, Plan, PlanId,
-        PlanStore, Prepared, Risk, Undo, again,
+        Authority, Effect, Operation, OperationKind, Plan, PlanExecution, PlanId, PlanStore,
+        Prepared, Risk, StoredPlan as KeptPlan, Undo, again,
     },
     settings::{
         ApplyBaseline, Remediate, RestoreSettings, RestoreSettingsRequest, SettingsReport,
@@ -323,7 +323,7 @@ fn asked(name: &str, value: &Value, out: &mut String) {
 }
 
 /// By whom and when it was carried out, and what was not.
-fn carried_out(a: &Applied) -> String {
+fn carried_out(a: &PlanExecution) -> String {
     let ended = match a.ended {
         Some(at) => format!("until {at:.0}: {} steps, {} not", a.done, a.not_done.len()),
         None => "and nobody said that it ended".to_owned(),
@@ -682,7 +682,7 @@ mod tests {
         }
         assert!(shown.contains("asks    none: none\n"), "{shown}");
 
-        let applied: Applied = serde_json::from_value(json!({
+        let applied: PlanExecution = serde_json::from_value(json!({
             "v": 1, "plan": id, "by": "grace\n", "began": "2026-12-01T12:00:00Z",
             "ended": "2026-12-01T12:01:00Z", "done": 3, "undo": {"none": {"why": "x"}},
             "not_done": [{"object": "a/b/c", "why": "it was\nrefused"}],
@@ -694,7 +694,7 @@ mod tests {
         {
             assert!(shown.contains(words), "{words:?} is not in {shown}");
         }
-        let begun = carried_out(&Applied { ended: None, ..applied });
+        let begun = carried_out(&PlanExecution { ended: None, ..applied });
         assert!(begun.contains("nobody said that it ended"), "{begun}");
     }
 }

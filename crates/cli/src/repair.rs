@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_engine::{Progress, take_back_links};
+use strongroom_engine::{Progress, clear_delta_links};
 use strongroom_model::{Ending, Untrusted};
 use strongroom_objects::{Kind, Store};
 use strongroom_operations::{Host, place::Doing};
@@ -244,7 +244,7 @@ impl Damaged {
 
     fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<Ending> {
         let (repo, mut lock) = self.open()?;
-        let plan = repo.plan_snapshot_repair(&take_back_links)?;
+        let plan = repo.plan_snapshot_repair(&clear_delta_links)?;
         match self.json {
             true if dry_run || plan.is_empty() => {
                 println!("{}", json!({"plan": plan, "applied": false}))
@@ -266,7 +266,7 @@ impl Damaged {
         // Somebody may have thought about it for long.
         lock.renew(&repo, self.host.clock.now())?;
         lock.keep(repo.clone(), self.host.clock.clone());
-        repo.repair_snapshots(&plan, &take_back_links, &lock)?;
+        repo.repair_snapshots(&plan, &clear_delta_links, &lock)?;
         publish_anew(&repo)?;
         lock.release()?;
         match self.json {

@@ -11,9 +11,9 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::restore::{
-    self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
+    self as engine, Action, DataRestorePlan, Into, RestoreOptions, RestoreOutcome, RestoreReport,
 };
-use strongroom_engine::{Progress, rooms::Place};
+use strongroom_engine::{Progress, owner_dirs::OwnerPath};
 use strongroom_model::{Ending, Untrusted, shown_line};
 use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
 use strongroom_operations::{BroughtBack, Identity, School};
@@ -151,8 +151,8 @@ fn target(school: &School, args: &Restore) -> anyhow::Result<School> {
 }
 
 /// Refuses what was not shown to whoever agreed: another restore was carried out meanwhile.
-fn no_more_than(shown: &Plan, fresh: &Plan) -> anyhow::Result<()> {
-    let of = |plan: &Plan| -> BTreeSet<(Untrusted, &'static str)> {
+fn no_more_than(shown: &DataRestorePlan, fresh: &DataRestorePlan) -> anyhow::Result<()> {
+    let of = |plan: &DataRestorePlan| -> BTreeSet<(Untrusted, &'static str)> {
         let acts = plan.rows.iter().filter(|row| row.action != Action::Keep);
         acts.map(|row| (row.path.clone(), verb(row.action))).collect()
     };
@@ -225,7 +225,11 @@ pub(crate) struct Apply {
 }
 
 impl Apply {
-    pub(crate) async fn run(self, plan: Plan, quiet: bool) -> anyhow::Result<RestoreReport> {
+    pub(crate) async fn run(
+        self,
+        plan: DataRestorePlan,
+        quiet: bool,
+    ) -> anyhow::Result<RestoreReport> {
         let bar = Bar::new(quiet);
         let report = engine::apply(self.repo, self.client, self.options, plan, bar.clone()).await;
         bar.finish();
@@ -238,7 +242,7 @@ pub(crate) async fn prepare(
     school: &School,
     args: &Restore,
     quiet: bool,
-) -> anyhow::Result<(Plan, Apply)> {
+) -> anyhow::Result<(DataRestorePlan, Apply)> {
     let target = target(school, args)?;
     let repo = school.repository().await?;
     let client = target.client(Identity::Write)?;
@@ -319,7 +323,7 @@ fn verb(action: Action) -> &'static str {
     }
 }
 
-pub(crate) fn describe(plan: &Plan) -> String {
+pub(crate) fn describe(plan: &DataRestorePlan) -> String {
     let mut sums: BTreeMap<(&Untrusted, &str), (u64, u64)> = BTreeMap::new();
     for r in &plan.rows {
         let sum = sums.entry((&r.user, verb(r.action))).or_default();
@@ -383,11 +387,11 @@ pub(crate) fn result(r: &RestoreReport) -> String {
     let mut out = String::new();
     for i in &r.items {
         match &i.outcome {
-            Outcome::Identical => {}
-            Outcome::Altered { differences } => {
+            RestoreOutcome::Identical => {}
+            RestoreOutcome::Altered { differences } => {
                 out.push_str(&format!("altered  {}: {}\n", i.path.line(), listed(differences)))
             }
-            Outcome::Failed { why } => {
+            RestoreOutcome::Failed { why } => {
                 let failed = format!("FAILED   {}: {}", i.path.line(), why.quoted());
                 out.push_str(&format!("{}\n", output::alarm(&failed)));
             }
@@ -438,7 +442,7 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
                 id.short()
             );
         }
-        let place = Place::find(&repo, &s.tree, &args.path)?;
+        let place = OwnerPath::find(&repo, &s.tree, &args.path)?;
         let base = place.path().trim_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let NodeKind::Dir { subtree } = node.kind else {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use strongroom_model::{Configuration, Ending};
 use strongroom_operations::{
     files::read_text,
-    rules::{Cover, Finding, OTHERWISE, OwnRule, OwnRules, RULES, Verdict},
+    rules::{Cover, Finding, OTHERWISE, OwnRule, OwnRules, RULES, RuleVerdict},
     settings::{OfSnapshot, all_exceptions_and_told},
 };
 
@@ -190,7 +190,7 @@ fn tell(global: &Global, found: Finding, of: &str) -> anyhow::Result<Ending> {
         }
         println!("judged by {of}, without accepted findings");
     }
-    Ok(if found.verdict == Verdict::Skipped { Ending::Partial } else { Ending::Done })
+    Ok(if found.verdict == RuleVerdict::Skipped { Ending::Partial } else { Ending::Done })
 }
 
 fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<Ending> {

@@ -9,8 +9,8 @@ use strongroom_operations::{
     School,
     files::written,
     status::{
-        Copy2State, Copy3State, DutyState, Grade, Question, SchoolStatus, State, Status, age,
-        prometheus, status,
+        Copy2State, Copy3State, CopyState, DutyState, Grade, SchoolStatus, Status, StatusOptions,
+        age, prometheus, status,
     },
 };
 
@@ -81,7 +81,7 @@ pub(crate) async fn show(global: &Global, args: Look) -> anyhow::Result<Ending> 
         written::possible(path).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     let schools = School::labelled(global.schools()?, &args.label)?;
-    let question = Question { offline: args.offline, max_age_hours: args.max_age };
+    let question = StatusOptions { offline: args.offline, max_age_hours: args.max_age };
     let found = status(&schools, question, global.host.clock.now()).await;
     let ending = found.ending(args.fail_on.map(FailOn::grade));
     let text = match format {
@@ -162,7 +162,7 @@ fn row(s: &SchoolStatus) -> Vec<String> {
         copy3(&s.copy3),
         match (&s.copy2.clean_point, s.copy2.state, s.copy2.as_of) {
             (Some(point), ..) => age(point.age_s),
-            (None, State::Ok | State::Late, None) => "none".to_owned(),
+            (None, CopyState::Ok | CopyState::Late, None) => "none".to_owned(),
             _ => UNKNOWN.to_owned(),
         },
         known(alarms),
@@ -181,15 +181,15 @@ fn copy3(c: &Copy3State) -> String {
     aged(c.state, c.age_s)
 }
 
-fn aged(state: State, age_s: Option<i64>) -> String {
+fn aged(state: CopyState, age_s: Option<i64>) -> String {
     let age = age_s.map(age);
     match (state, age) {
-        (State::None, _) => "-".to_owned(),
-        (State::Elsewhere, _) => "elsewhere".to_owned(),
-        (State::Missing, _) => "missing".to_owned(),
-        (State::Ok, Some(age)) => age,
-        (State::Late, Some(age)) => format!("{age} late"),
-        (State::Unknown, Some(age)) => format!("{age} {UNKNOWN}"),
+        (CopyState::None, _) => "-".to_owned(),
+        (CopyState::Elsewhere, _) => "elsewhere".to_owned(),
+        (CopyState::Missing, _) => "missing".to_owned(),
+        (CopyState::Ok, Some(age)) => age,
+        (CopyState::Late, Some(age)) => format!("{age} late"),
+        (CopyState::Unknown, Some(age)) => format!("{age} {UNKNOWN}"),
         (_, None) => UNKNOWN.to_owned(),
     }
 }

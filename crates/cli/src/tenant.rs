@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use strongroom_model::{CollectionState, Ending};
 use strongroom_operations::{
     Kind, School,
-    rules::{Finding, OwnRules, Report, Severity, Verdict},
+    rules::{Finding, OwnRules, Report, RuleVerdict, Severity},
     settings::{
         Checked, DiffWith, KeptSettings, Rank, check_settings, compare_settings, keep_settings,
     },
@@ -254,22 +254,22 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
 /// What matters first: how it stands, what one act would mend, then each failing rule with what was
 /// found.
 fn describe(report: &Report, id: &str, all: bool) -> String {
-    let count = |v: Verdict| report.counts.get(&v).copied().unwrap_or(0);
+    let count = |v: RuleVerdict| report.counts.get(&v).copied().unwrap_or(0);
     let mut out = format!(
         "{}: score {}; {} failed, {} for a person to look at, {} skipped, {} accepted, {} \
          passed\nconfiguration of {} in snapshot {}\n",
         report.tenant,
         report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
-        count(Verdict::Failed),
-        count(Verdict::Manual),
-        count(Verdict::Skipped),
-        count(Verdict::Accepted),
-        count(Verdict::Passed),
+        count(RuleVerdict::Failed),
+        count(RuleVerdict::Manual),
+        count(RuleVerdict::Skipped),
+        count(RuleVerdict::Accepted),
+        count(RuleVerdict::Passed),
         report.taken.strftime("%Y-%m-%d %H:%M UTC"),
         id,
     );
     let unnamed = |f: &&Finding| {
-        f.verdict == Verdict::Failed
+        f.verdict == RuleVerdict::Failed
             && f.concerns.iter().all(|c| {
                 let says = c.says.as_str();
                 says.starts_with("excludes ") && !says.contains(';')
@@ -285,7 +285,7 @@ fn describe(report: &Report, id: &str, all: bool) -> String {
         ));
     }
     report.idle_exceptions.iter().for_each(|e| out.push_str(&format!("exceptions: {e}\n")));
-    for f in report.findings.iter().filter(|f| f.verdict == Verdict::Failed) {
+    for f in report.findings.iter().filter(|f| f.verdict == RuleVerdict::Failed) {
         let rule = format!("{} {}", word(f.severity).to_uppercase(), f.rule);
         out.push_str(&format!("\n{}\n", output::alarm(&rule)));
         f.concerns.iter().for_each(|c| {
@@ -296,11 +296,9 @@ fn describe(report: &Report, id: &str, all: bool) -> String {
         });
         out.push_str(&format!("  wanted  {}\n  do      {}\n", f.title, f.remedy));
     }
-    for f in report
-        .findings
-        .iter()
-        .filter(|f| matches!(f.verdict, Verdict::Manual | Verdict::Skipped | Verdict::Accepted))
-    {
+    for f in report.findings.iter().filter(|f| {
+        matches!(f.verdict, RuleVerdict::Manual | RuleVerdict::Skipped | RuleVerdict::Accepted)
+    }) {
         out.push_str(&format!(
             "\n{} {}\n  wanted  {}\n  because {}\n",
             word(f.verdict),
@@ -309,7 +307,7 @@ fn describe(report: &Report, id: &str, all: bool) -> String {
             f.note.line()
         ));
     }
-    for f in report.findings.iter().filter(|f| all && f.verdict == Verdict::Passed) {
+    for f in report.findings.iter().filter(|f| all && f.verdict == RuleVerdict::Passed) {
         out.push_str(&format!("\npassed {}\n  {}\n", f.rule, f.title));
     }
     out

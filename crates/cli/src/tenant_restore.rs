@@ -16,7 +16,7 @@ use strongroom_operations::{
     approvers::Asker,
     plan::{Authority, Done, Guarded, Operation, guard},
     settings::{
-        Aim, Applied, Property, RestoreSettings, RestoreSettingsRequest, SettingsReport,
+        Aim, ApplyReport, Property, RestoreSettings, RestoreSettingsRequest, SettingsReport,
         SettingsWork, WayBack, compare, keep_way_back,
     },
 };
@@ -57,7 +57,7 @@ pub(crate) struct Restore {
 pub(crate) fn describe(work: &SettingsWork) -> String {
     let (plan, now, wanted) = (work.restore(), work.now(), work.wanted());
     let mut out = String::new();
-    let changes = compare(&now.in_the_words_of(wanted), wanted, &[], false).changes;
+    let changes = compare(&now.with_names_of(wanted), wanted, &[], false).changes;
     for a in &plan.acts {
         let what = if a.properties.is_empty() {
             String::new()
@@ -292,7 +292,7 @@ fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
 }
 
 /// What became of it, for people.
-fn report(applied: &Applied, wanted: &str) {
+fn report(applied: &ApplyReport, wanted: &str) {
     for o in applied.outcomes.iter().filter(|o| !o.failed.is_empty()) {
         println!("{}", output::alarm(&format!("FAILED  {}: {}", line(&o.object), line(&o.failed))));
     }

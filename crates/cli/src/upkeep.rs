@@ -19,8 +19,8 @@ use strongroom_operations::{
     place::Doing,
     plan::{Authority, Operation, guard},
     upkeep::{
-        self as operations, ForgetPlan, ForgetRequest, Policy, PruneOptions, PrunePlan,
-        ReleaseHold, ReleaseHoldRequest,
+        self as operations, ForgetPlan, ForgetRequest, PruneOptions, PrunePlan, ReleaseHold,
+        ReleaseHoldRequest, RetentionPolicy,
     },
 };
 use strongroom_repository::{CheckReport, Id, ReadData, Snapshot, TAG_HOLD};
@@ -235,7 +235,7 @@ pub(crate) fn describe(report: &CheckReport) -> String {
     out
 }
 
-fn policy(copy2: &Copy2, args: &Forget) -> anyhow::Result<Policy> {
+fn policy(copy2: &Copy2, args: &Forget) -> anyhow::Result<RetentionPolicy> {
     let mut policy = copy2.retention();
     for (field, given) in [
         (&mut policy.within_hours, args.keep_within_hours),
@@ -247,7 +247,7 @@ fn policy(copy2: &Copy2, args: &Forget) -> anyhow::Result<Policy> {
     ] {
         *field = given.unwrap_or(*field);
     }
-    if policy == Policy::default() {
+    if policy == RetentionPolicy::default() {
         bail!(
             "no retention is set: give --keep-daily and the like, or [repository.retention] in the \
              configuration; nothing was forgotten"

@@ -31,7 +31,7 @@ const CALLS_PER: Duration = Duration::from_secs(600);
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct AlarmLine {
     /// A short code.
     pub kind: String,
     /// What it is about, where the kind does not say it all.
@@ -42,7 +42,7 @@ pub struct Line {
     pub text: String,
 }
 
-impl Line {
+impl AlarmLine {
     /// One that says nothing but its kind and its sentence.
     pub fn new(kind: &str, text: &str) -> Self {
         let (kind, text) = (kind.to_owned(), text.to_owned());
@@ -51,7 +51,7 @@ impl Line {
 }
 
 /// What waits to be told, by school.
-pub struct Bell {
+pub struct AlarmDispatcher {
     /// What a name is the name of: a property of each line.
     named: &'static str,
     schools: Mutex<HashMap<String, Waiting>>,
@@ -86,13 +86,13 @@ fn write_down(dir: &Path, line: &str) {
     }
 }
 
-impl Bell {
+impl AlarmDispatcher {
     /// One whose lines name a school by this property: `repository`, `school`.
     pub fn new(named: &'static str) -> Self {
         Self { named, schools: Mutex::default(), threads: Mutex::default() }
     }
 
-    fn line(&self, name: &str, says: &Line) -> String {
+    fn line(&self, name: &str, says: &AlarmLine) -> String {
         let mut line = serde_json::json!({"at": now(), self.named: name, "kind": says.kind,
             "text": crate::plain(&says.text)});
         if let Some(subject) = says.subject.as_ref().filter(|s| !s.is_empty()) {
@@ -107,12 +107,12 @@ impl Bell {
     /// Tells alarms of a school, whose folder this is, to the program that its
     /// settings name; where these cannot be read, to the one that they named last. Waits for
     /// nothing, and cannot fail: an alarm that finds no way out stands in the caller's own log.
-    pub fn ring(
+    pub fn dispatch(
         self: &Arc<Self>,
         dir: &Path,
         name: &str,
         program: Option<Vec<String>>,
-        alarms: &[Line],
+        alarms: &[AlarmLine],
     ) {
         if alarms.is_empty() {
             return;
@@ -165,7 +165,7 @@ impl Bell {
 
     /// Says that alarms were not told, for a command that failed at them: when it is well again,
     /// its failure ends.
-    pub fn ring_again(
+    pub fn dispatch_again(
         self: &Arc<Self>,
         dir: &Path,
         name: &str,
@@ -177,12 +177,12 @@ impl Bell {
             dir,
             name,
             program,
-            vec![self.line(name, &Line::new("alarms-left-out", &text))],
+            vec![self.line(name, &AlarmLine::new("alarms-left-out", &text))],
         );
     }
 
     /// Waits for calls that are at work: for a command that ends when its work is done.
-    pub fn settle(&self) {
+    pub fn wait_for_calls(&self) {
         let threads = std::mem::take(&mut *locked(&self.threads));
         for thread in threads {
             let _ = thread.join();
@@ -207,7 +207,7 @@ impl Bell {
             0 => line,
             n => {
                 let text = format!("{n} alarms beside it were not passed on; alarms.jsonl has all");
-                format!("{line}\n{}", self.line(name, &Line::new("alarms-left-out", &text)))
+                format!("{line}\n{}", self.line(name, &AlarmLine::new("alarms-left-out", &text)))
             }
         };
         Some((waiting.program.clone(), line))
@@ -219,7 +219,7 @@ impl Bell {
             let failed = done.err().map(|why| (now(), why));
             if let Some((_, why)) = &failed {
                 tracing::error!("{name}: {why}");
-                write_down(dir, &self.line(name, &Line::new("alarm-command", why)));
+                write_down(dir, &self.line(name, &AlarmLine::new("alarm-command", why)));
                 // The others would fail alike, each for ten seconds.
                 if let Some(waiting) = locked(&self.schools).get_mut(name) {
                     waiting.left_out += waiting.lines.len() as u64;
@@ -250,11 +250,11 @@ pub fn try_out(
     program: &[String],
     named: &'static str,
     name: &str,
-    says: &Line,
+    says: &AlarmLine,
     said: &File,
 ) -> Result<(), String> {
     let into = || said.try_clone().map(Stdio::from).map_err(|e| e.to_string());
-    run_into(program, &Bell::new(named).line(name, says), CALL, into()?, into()?)
+    run_into(program, &AlarmDispatcher::new(named).line(name, says), CALL, into()?, into()?)
 }
 
 /// Calls the program with a line on its standard input. It has so long.

@@ -1,12 +1,15 @@
 //! Whether a vault still is what its log says: each version there, in sight, locked long enough;
 //! nothing besides; settings as they were.
 
-use crate::{Alarm, Error, Event, Holding, holding::each, patient::Answers, plain, settle};
+use crate::{
+    Error, Holding, HostAlarm, LogEvent, holding::each, plain, record_alarms,
+    tolerant_reader::Answers,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use strongroom_model::Progress;
-use strongroom_objects::{Facts, Kind, StoreError, VersionRow, hash_name, key_of};
+use strongroom_objects::{Kind, StoreError, StoreSettings, VersionRow, hash_name, key_of};
 
 /// Where canaries and probes lie: not part of what is held.
 pub(crate) const ASIDE: [&str; 2] = ["canary/", "probe/"];
@@ -134,7 +137,7 @@ impl AuditReport {
     }
 
     /// Code, subject and sentence of each thing that is wrong.
-    fn rows(&self) -> Vec<Alarm> {
+    fn rows(&self) -> Vec<HostAlarm> {
         let of = |Found { kind, one, rows, .. }: Found<'_>| {
             let row = |found: &String| {
                 // Of a thing that has a name the name; what is said of it may change each day.
@@ -143,7 +146,7 @@ impl AuditReport {
                     "unreadable" => found.split_once(" (").map_or(found.as_str(), |(p, _)| p),
                     _ => found,
                 };
-                Alarm::new(kind, subject, format!("{found} {one}").trim_end())
+                HostAlarm::new(kind, subject, format!("{found} {one}").trim_end())
             };
             rows.iter().map(row).collect::<Vec<_>>()
         };
@@ -152,9 +155,9 @@ impl AuditReport {
 }
 
 /// Settings that differ, as sentences.
-pub fn drift(before: &Facts, now: &Facts) -> Vec<String> {
+pub fn drift(before: &StoreSettings, now: &StoreSettings) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let of = |f: &Facts, n: &str| f.get(n).cloned().unwrap_or_else(|| "not known".into());
+    let of = |f: &StoreSettings, n: &str| f.get(n).cloned().unwrap_or_else(|| "not known".into());
     names
         .into_iter()
         .filter(|n| before.get(*n) != now.get(*n))
@@ -417,8 +420,8 @@ pub fn audit(
     report.damaged.dedup();
     let back = healed.iter().filter_map(|p| state.objects.get_key_value(*p));
     // Of the length that was found, and not of one that who pushes said.
-    let mut events: Vec<Event> = back
-        .map(|(path, o)| Event::Arrived {
+    let mut events: Vec<LogEvent> = back
+        .map(|(path, o)| LogEvent::Arrived {
             path: path.clone(),
             version: o.version.clone(),
             size_bytes: lengths.get(path.as_str()).copied().unwrap_or(o.size_bytes),
@@ -434,7 +437,7 @@ pub fn audit(
         .cloned()
         .collect();
     events.extend(
-        found.chunks(PATHS_MAX).map(|paths| Event::Missing { paths: paths.to_vec(), at: now }),
+        found.chunks(PATHS_MAX).map(|paths| LogEvent::Missing { paths: paths.to_vec(), at: now }),
     );
     if holding.ledger().signer().is_some() {
         if !events.is_empty() {
@@ -445,7 +448,7 @@ pub fn audit(
             true => &[][..],
             false => &AuditReport::KINDS[..],
         };
-        settle(holding, looked_for, report.rows(), now)?;
+        record_alarms(holding, looked_for, report.rows(), now)?;
     }
     Ok(report)
 }
@@ -457,7 +460,8 @@ mod tests {
 
     #[test]
     fn what_differs_of_a_long_setting_is_told_and_no_two_are_told_alike() {
-        let of = |lifecycle: &str| Facts::from([("lifecycle".to_owned(), lifecycle.to_owned())]);
+        let of =
+            |lifecycle: &str| StoreSettings::from([("lifecycle".to_owned(), lifecycle.to_owned())]);
         let rule = |n: u32, days: u32| format!("Rule(ID(\"{n}\"), Days(\"{days}\"))");
         let rules = |last: u32| {
             let all = (0..40).map(|n| rule(n, if n == 39 { last } else { 5 }));
@@ -472,7 +476,13 @@ mod tests {
         let long = |end: &str| of(&format!("{}{end}", "x".repeat(10_000)));
         let shown = |end: &str| plain(&drift(&of("none"), &long(end))[0]);
         assert_ne!(shown("a"), shown("b"));
-        assert_eq!(drift(&of("none"), &Facts::new()), ["lifecycle: was none, is not known"]);
-        assert_eq!(drift(&Facts::new(), &of("none")), ["lifecycle: was not known, is none"]);
+        assert_eq!(
+            drift(&of("none"), &StoreSettings::new()),
+            ["lifecycle: was none, is not known"]
+        );
+        assert_eq!(
+            drift(&StoreSettings::new(), &of("none")),
+            ["lifecycle: was not known, is none"]
+        );
     }
 }

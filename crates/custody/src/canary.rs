@@ -6,7 +6,9 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strongroom_model::Stored;
-use strongroom_objects::{Answer, Attempt, Facts, LockedStore, S3Bucket, UNKNOWN_SETTING};
+use strongroom_objects::{
+    LockedStore, S3Answer, S3Attempt, S3Bucket, StoreSettings, UNKNOWN_SETTING,
+};
 
 /// How long a canary is locked, in hours: long enough to be attacked, short enough to cost nothing.
 const LOCK_HOURS: i64 = 26;
@@ -20,7 +22,7 @@ pub const NOT_TRIED: [&str; 4] = [
 
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CanaryOutcome {
     /// Refused by lock or by authorisation: dated evidence.
     Refused {
         /// Status and code, as the server gave them.
@@ -47,7 +49,7 @@ pub struct Tried {
     /// What was tried.
     pub attempt: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub outcome: CanaryOutcome,
 }
 
 /// The form in which an attempt is stored.
@@ -63,10 +65,12 @@ enum StoredAttempt {
 impl From<StoredAttempt> for Tried {
     fn from(stored: StoredAttempt) -> Self {
         let (attempt, outcome) = match stored {
-            StoredAttempt::Refused { attempt, code } => (attempt, Outcome::Refused { code }),
-            StoredAttempt::Harmless { attempt, why } => (attempt, Outcome::Harmless { why }),
-            StoredAttempt::Worked { attempt } => (attempt, Outcome::Worked),
-            StoredAttempt::NotTested { attempt, why } => (attempt, Outcome::NotTested { why }),
+            StoredAttempt::Refused { attempt, code } => (attempt, CanaryOutcome::Refused { code }),
+            StoredAttempt::Harmless { attempt, why } => (attempt, CanaryOutcome::Harmless { why }),
+            StoredAttempt::Worked { attempt } => (attempt, CanaryOutcome::Worked),
+            StoredAttempt::NotTested { attempt, why } => {
+                (attempt, CanaryOutcome::NotTested { why })
+            }
         };
         Self { attempt, outcome }
     }
@@ -76,10 +80,10 @@ impl From<Tried> for StoredAttempt {
     fn from(tried: Tried) -> Self {
         let attempt = tried.attempt;
         match tried.outcome {
-            Outcome::Refused { code } => StoredAttempt::Refused { attempt, code },
-            Outcome::Harmless { why } => StoredAttempt::Harmless { attempt, why },
-            Outcome::Worked => StoredAttempt::Worked { attempt },
-            Outcome::NotTested { why } => StoredAttempt::NotTested { attempt, why },
+            CanaryOutcome::Refused { code } => StoredAttempt::Refused { attempt, code },
+            CanaryOutcome::Harmless { why } => StoredAttempt::Harmless { attempt, why },
+            CanaryOutcome::Worked => StoredAttempt::Worked { attempt },
+            CanaryOutcome::NotTested { why } => StoredAttempt::NotTested { attempt, why },
         }
     }
 }
@@ -110,14 +114,14 @@ impl CanaryReport {
             .iter()
             .map(|a| Tried {
                 attempt: (*a).to_owned(),
-                outcome: Outcome::NotTested { why: "no credential can try it".into() },
+                outcome: CanaryOutcome::NotTested { why: "no credential can try it".into() },
             })
             .collect();
         Self { v: 1, holder, place, at, tried }
     }
 
     /// Adds an attempt.
-    pub fn add(&mut self, attempt: &str, outcome: Outcome) {
+    pub fn add(&mut self, attempt: &str, outcome: CanaryOutcome) {
         // What matters first.
         let n = self.tried.len().saturating_sub(NOT_TRIED.len());
         self.tried.insert(n, Tried { attempt: attempt.to_owned(), outcome });
@@ -127,21 +131,22 @@ impl CanaryReport {
     pub fn worked(&self) -> Vec<String> {
         self.tried
             .iter()
-            .filter(|t| t.outcome == Outcome::Worked)
+            .filter(|t| t.outcome == CanaryOutcome::Worked)
             .map(|t| t.attempt.clone())
             .collect()
     }
 
     /// How many were refused.
     pub fn refused(&self) -> u64 {
-        self.tried.iter().filter(|t| matches!(t.outcome, Outcome::Refused { .. })).count() as u64
+        self.tried.iter().filter(|t| matches!(t.outcome, CanaryOutcome::Refused { .. })).count()
+            as u64
     }
 
     /// The names of those from which nothing was learned.
     pub fn not_tested(&self) -> Vec<String> {
         self.tried
             .iter()
-            .filter(|t| matches!(t.outcome, Outcome::NotTested { .. }))
+            .filter(|t| matches!(t.outcome, CanaryOutcome::NotTested { .. }))
             .map(|t| t.attempt.clone())
             .collect()
     }
@@ -152,18 +157,18 @@ impl CanaryReport {
     }
 }
 
-fn judge(answer: &Answer) -> Outcome {
+fn judge(answer: &S3Answer) -> CanaryOutcome {
     match answer {
-        Answer::Done(_) => Outcome::Worked,
-        a @ Answer::Denied { status, code } if a.is_denial() => {
-            Outcome::Refused { code: format!("{status} {code}").trim().to_owned() }
+        S3Answer::Done(_) => CanaryOutcome::Worked,
+        a @ S3Answer::Denied { status, code } if a.is_denial() => {
+            CanaryOutcome::Refused { code: format!("{status} {code}").trim().to_owned() }
         }
-        Answer::Denied { status, code } => Outcome::NotTested {
+        S3Answer::Denied { status, code } => CanaryOutcome::NotTested {
             why: format!(
                 "the answer was {status} {code}, which is no denial by lock or authorisation"
             ),
         },
-        Answer::Unclear(why) => Outcome::NotTested { why: why.clone() },
+        S3Answer::Unclear(why) => CanaryOutcome::NotTested { why: why.clone() },
     }
 }
 
@@ -183,65 +188,67 @@ pub fn s3_canary(
     let canary = bucket.put_locked(&path, &body, until)?;
     let v = canary.version.as_str();
     if canary.until.is_none() {
-        report.add("store an object that is locked from its first moment", Outcome::Worked);
+        report.add("store an object that is locked from its first moment", CanaryOutcome::Worked);
     }
-    let intact = |text: &str| -> Result<Outcome, Error> {
+    let intact = |text: &str| -> Result<CanaryOutcome, Error> {
         let there = bucket
             .look(&path, v)?
             .is_some_and(|h| h.until.is_some_and(|u| u.as_second() >= until.as_second()));
         Ok(match there && bucket.fetch(&path, v, None)? == body {
-            true => Outcome::Harmless { why: text.to_owned() },
-            false => Outcome::Worked,
+            true => CanaryOutcome::Harmless { why: text.to_owned() },
+            false => CanaryOutcome::Worked,
         })
     };
-    let objects: [(&str, Attempt<'_>); 9] = [
-        ("delete a locked version", Attempt::DeleteVersion { path: &path, version: v }),
+    let objects: [(&str, S3Attempt<'_>); 9] = [
+        ("delete a locked version", S3Attempt::DeleteVersion { path: &path, version: v }),
         (
             "delete a locked version, bypassing governance",
-            Attempt::DeleteVersionBypassing { path: &path, version: v },
+            S3Attempt::DeleteVersionBypassing { path: &path, version: v },
         ),
-        ("shorten a lock", Attempt::Shorten { path: &path, version: v, until: sooner }),
+        ("shorten a lock", S3Attempt::Shorten { path: &path, version: v, until: sooner }),
         (
             "shorten a lock, bypassing governance",
-            Attempt::ShortenBypassing { path: &path, version: v, until: sooner },
+            S3Attempt::ShortenBypassing { path: &path, version: v, until: sooner },
         ),
-        ("weaken a lock to governance", Attempt::ToGovernance { path: &path, version: v, until }),
-        ("clear a lock", Attempt::ClearLock { path: &path, version: v }),
-        ("open an object to everybody", Attempt::OpenToAll { path: &path }),
-        ("overwrite an object", Attempt::Overwrite { path: &path, bytes: b"something else" }),
-        ("delete without a version", Attempt::Hide { path: &path }),
+        ("weaken a lock to governance", S3Attempt::ToGovernance { path: &path, version: v, until }),
+        ("clear a lock", S3Attempt::ClearLock { path: &path, version: v }),
+        ("open an object to everybody", S3Attempt::OpenToAll { path: &path }),
+        ("overwrite an object", S3Attempt::Overwrite { path: &path, bytes: b"something else" }),
+        ("delete without a version", S3Attempt::Hide { path: &path }),
     ];
     for (name, attempt) in &objects {
         let outcome = judge(&bucket.attempt(attempt));
         let outcome = match (&outcome, attempt) {
-            (Outcome::Worked, Attempt::Overwrite { .. }) => {
+            (CanaryOutcome::Worked, S3Attempt::Overwrite { .. }) => {
                 intact("a newer version stands before it; the recorded one is as it was")?
             }
-            (Outcome::Worked, Attempt::OpenToAll { .. }) => {
+            (CanaryOutcome::Worked, S3Attempt::OpenToAll { .. }) => {
                 intact("everybody may read the ciphertext now; nothing can be deleted")?
             }
-            (Outcome::Worked, Attempt::Hide { .. }) => {
+            (CanaryOutcome::Worked, S3Attempt::Hide { .. }) => {
                 intact("a delete marker stands before it; the recorded version is as it was")?
             }
             // What is said to be done must have an effect to be believed.
-            (Outcome::Worked, _) => match bucket.look(&path, v)? {
+            (CanaryOutcome::Worked, _) => match bucket.look(&path, v)? {
                 Some(h) if h.until.is_some_and(|u| u.as_second() >= until.as_second()) => {
-                    Outcome::Harmless { why: "the server said yes and changed nothing".into() }
+                    CanaryOutcome::Harmless {
+                        why: "the server said yes and changed nothing".into(),
+                    }
                 }
-                _ => Outcome::Worked,
+                _ => CanaryOutcome::Worked,
             },
             _ => outcome,
         };
         report.add(name, outcome);
     }
-    let whole: [(&str, Attempt<'_>); 7] = [
-        ("suspend versioning", Attempt::SuspendVersioning),
-        ("add a lifecycle rule that expires everything", Attempt::LifecycleExpiresAll),
-        ("weaken the bucket's lock configuration", Attempt::DropDefaultLock),
-        ("replicate deletions", Attempt::Replicate),
-        ("let everybody do everything by policy", Attempt::PolicyAllowsAll),
-        ("delete the bucket's policy", Attempt::DeletePolicy),
-        ("delete the bucket", Attempt::DeleteBucket),
+    let whole: [(&str, S3Attempt<'_>); 7] = [
+        ("suspend versioning", S3Attempt::SuspendVersioning),
+        ("add a lifecycle rule that expires everything", S3Attempt::LifecycleExpiresAll),
+        ("weaken the bucket's lock configuration", S3Attempt::DropDefaultLock),
+        ("replicate deletions", S3Attempt::Replicate),
+        ("let everybody do everything by policy", S3Attempt::PolicyAllowsAll),
+        ("delete the bucket's policy", S3Attempt::DeletePolicy),
+        ("delete the bucket", S3Attempt::DeleteBucket),
     ];
     let unequal = match twin {
         None => Some("there is no twin bucket to try it on".to_owned()),
@@ -250,7 +257,7 @@ pub fn s3_canary(
     for (name, attempt) in &whole {
         let outcome = match (twin, &unequal) {
             (Some(twin), None) => judge(&twin.attempt(attempt)),
-            (_, why) => Outcome::NotTested { why: why.clone().unwrap_or_default() },
+            (_, why) => CanaryOutcome::NotTested { why: why.clone().unwrap_or_default() },
         };
         report.add(name, outcome);
     }
@@ -260,7 +267,7 @@ pub fn s3_canary(
 /// Why an attempt on the twin says nothing of the bucket; `None` when their settings are proven
 /// equal.
 fn twin_differs(bucket: &S3Bucket, twin: &S3Bucket) -> Result<Option<String>, Error> {
-    let plain = |b: &S3Bucket| -> Result<Facts, Error> {
+    let plain = |b: &S3Bucket| -> Result<StoreSettings, Error> {
         let facts = b.facts()?;
         Ok(facts.into_iter().map(|(k, v)| (k, v.replace(b.bucket(), "BUCKET"))).collect())
     };

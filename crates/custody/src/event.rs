@@ -1,8 +1,8 @@
-use crate::{Policy, PublicKey, SignedOrder};
+use crate::{PublicKey, SignedOrder, VaultPolicy};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strongroom_model::{Series, Stored};
-use strongroom_objects::Facts;
+use strongroom_objects::StoreSettings;
 
 /// A custodian: one of those of whom two together change what a vault does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Custodian {
 
 /// What a school hands to the vault's custodians: public things alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
+pub struct EnrolmentCard {
     /// Format version.
     pub v: u32,
     /// Id of the repository.
@@ -32,7 +32,7 @@ pub struct Card {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
     /// The school's card.
-    pub card: Card,
+    pub card: EnrolmentCard,
     /// The vault's own key.
     pub vault: PublicKey,
     /// The custodians.
@@ -40,14 +40,14 @@ pub struct Enrolment {
     /// How many of them a change takes.
     pub quorum: usize,
     /// The policy of the first day.
-    pub policy: Policy,
+    pub policy: VaultPolicy,
     /// The settings of the place, as they were.
-    pub facts: Facts,
+    pub facts: StoreSettings,
 }
 
 /// A snapshot of a sealed session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sealed {
+pub struct SealedSnapshot {
     /// Its series; absent for that of data, as in logs of older programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<Series>,
@@ -61,7 +61,7 @@ pub struct Sealed {
     pub clean: bool,
 }
 
-impl Sealed {
+impl SealedSnapshot {
     /// Its series.
     pub fn series(&self) -> Series {
         self.series.clone().unwrap_or_default()
@@ -71,7 +71,7 @@ impl Sealed {
 /// Something that happened to a vault. Stored: add, never rename.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
+pub enum LogEvent {
     /// The vault began.
     Enrolled(Box<Enrolment>),
     /// An object came in and its lock was read back.
@@ -101,7 +101,7 @@ pub enum Event {
         /// When, by the vault's clock.
         at: Timestamp,
         /// The snapshots that it made whole.
-        snapshots: Vec<Sealed>,
+        snapshots: Vec<SealedSnapshot>,
         /// Objects that stay in the open session: a manifest names them that is not whole yet.
         /// Absent in the first logs: none did.
         left: Option<Vec<String>>,
@@ -199,7 +199,7 @@ pub enum Event {
     },
 }
 
-impl Stored for Event {
+impl Stored for LogEvent {
     const NAME: &'static str = "an event of a vault's log";
 }
 

@@ -2,7 +2,7 @@
 //! lock, in the reverse of the order of writing, and so that stock restic stays content after every
 //! step.
 
-use crate::{Agreed, Error, Event, Holding, holding::path, watch};
+use crate::{Agreed, Error, Holding, LogEvent, holding::path, watch};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use strongroom_model::Progress;
@@ -90,7 +90,7 @@ pub fn plan_expiry(holding: &mut Holding, now: Agreed) -> Result<ExpiryPlan, Err
         }
         free.insert(p.clone());
     }
-    settle(holding, &mut free)?;
+    keep_named_packs(holding, &mut free)?;
     let rank = |p: &str| match p.split('/').next() {
         Some("snapshots") => 0,
         Some("manifests") => 1,
@@ -106,7 +106,7 @@ pub fn plan_expiry(holding: &mut Holding, now: Agreed) -> Result<ExpiryPlan, Err
 
 /// Takes back from `free` what restic would miss: an index goes only when each pack that it names
 /// goes too or is named by an index that stays; a pack only when every index that names it goes.
-fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
+fn keep_named_packs(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
     let chain = holding.chain();
     let mut naming: HashMap<String, Vec<String>> = HashMap::new();
     for (index, packs) in chain.all_indexes() {
@@ -187,13 +187,13 @@ pub fn expire(
     }
     let mut events = Vec::new();
     if !kept.is_empty() {
-        events.push(Event::Kept { paths: kept });
+        events.push(LogEvent::Kept { paths: kept });
     }
     if !gone.is_empty() {
-        events.push(Event::Freed { paths: gone, at: now });
+        events.push(LogEvent::Freed { paths: gone, at: now });
     }
     if !plan.paths.is_empty() {
-        events.push(Event::Freeing { paths: plan.paths.clone() });
+        events.push(LogEvent::Freeing { paths: plan.paths.clone() });
     }
     if events.is_empty() {
         return Ok(0);
@@ -215,14 +215,14 @@ pub fn expire(
             Err(StoreError::Refused { .. }) => {
                 // Its lock is longer than the log knows: somebody who may extend did.
                 if let Some(until) = store.look(p, &o.version)?.and_then(|h| h.until) {
-                    longer.push(Event::Renewed { path: p.clone(), until });
+                    longer.push(LogEvent::Renewed { path: p.clone(), until });
                 }
                 free.remove(p);
                 if p.starts_with("snapshots/") {
                     let reached = holding.reach(&HashSet::from([p.clone()]))?;
                     free.retain(|q| !reached.contains(q));
                 }
-                settle(holding, &mut free)?;
+                keep_named_packs(holding, &mut free)?;
             }
             Err(e) => {
                 failed = Some(e);
@@ -237,10 +237,10 @@ pub fn expire(
         plan.paths.iter().filter(|p| failed.is_none() && !done.contains(p)).cloned().collect();
     let mut events = longer;
     if count > 0 {
-        events.push(Event::Freed { paths: freed, at: now });
+        events.push(LogEvent::Freed { paths: freed, at: now });
     }
     if !stay.is_empty() {
-        events.push(Event::Kept { paths: stay });
+        events.push(LogEvent::Kept { paths: stay });
     }
     holding.ledger_mut().append(events, now)?;
     holding.reload()?;

@@ -1,7 +1,7 @@
 use crate::{
-    Alarm, Arrived, Chain, Error, Event, Ledger, Manifest, Sealed,
-    patient::{Answers, FAILED_IN_A_ROW_MAX},
-    policy::Policy,
+    Arrived, Chain, Error, HostAlarm, Ledger, LogEvent, Manifest, SealedSnapshot,
+    policy::VaultPolicy,
+    tolerant_reader::{Answers, FAILED_IN_A_ROW_MAX},
 };
 use jiff::Timestamp;
 use std::{
@@ -26,7 +26,7 @@ pub struct Holding {
 
 /// Until when each thing is needed.
 #[derive(Debug, Clone, Default)]
-pub struct Needs {
+pub struct NeededUntil {
     /// By name of the manifest.
     pub snapshots: BTreeMap<String, Timestamp>,
     /// By path: everything that a snapshot reaches.
@@ -48,9 +48,13 @@ pub struct Renewal {
 
 impl Renewal {
     /// What could not be renewed, each for itself.
-    pub fn alarms(&self) -> Vec<Alarm> {
+    pub fn alarms(&self) -> Vec<HostAlarm> {
         let of = |(path, why): (&String, &String)| {
-            Alarm::new("renewal", path, &format!("the lock of {path} cannot be made longer: {why}"))
+            HostAlarm::new(
+                "renewal",
+                path,
+                &format!("the lock of {path} cannot be made longer: {why}"),
+            )
         };
         self.failed.iter().map(of).collect()
     }
@@ -154,9 +158,9 @@ impl Holding {
 
     /// Manifests that are held and could not be read, each for itself: alarms that end when a look
     /// at them finds them whole, or damaged.
-    pub fn unread(&self) -> Vec<Alarm> {
+    pub fn unread(&self) -> Vec<HostAlarm> {
         let of = |(path, why): (&String, &String)| {
-            Alarm::new("unreadable", path, &format!("{path} ({why}) cannot be read"))
+            HostAlarm::new("unreadable", path, &format!("{path} ({why}) cannot be read"))
         };
         self.unread.iter().map(of).collect()
     }
@@ -270,7 +274,7 @@ impl Holding {
     }
 
     /// Until when each thing is needed, if these manifests' snapshots were published now.
-    pub fn needs(&self, new: &BTreeSet<String>, now: Timestamp) -> Result<Needs, Error> {
+    pub fn needs(&self, new: &BTreeSet<String>, now: Timestamp) -> Result<NeededUntil, Error> {
         let state = self.ledger.state();
         let mut arrived: Vec<(String, Arrived)> = Vec::new();
         let mut add = |name: &str, series: Series, at: Timestamp, clean: bool, hidden: bool| {
@@ -290,7 +294,7 @@ impl Holding {
         for (name, m) in self.chain.rows().into_iter().filter(|(name, _)| new.contains(*name)) {
             add(name, m.series(), now, m.clean, false);
         }
-        let mut needs = Needs::default();
+        let mut needs = NeededUntil::default();
         for (number, until) in
             state.policy.needs(&arrived.iter().map(|(_, a)| a.clone()).collect::<Vec<_>>(), now)
         {
@@ -372,7 +376,11 @@ impl Holding {
     ///
     /// # Errors
     /// When the place does not answer any more.
-    pub fn renew(&mut self, needs: &Needs, progress: &dyn Progress) -> Result<Renewal, Error> {
+    pub fn renew(
+        &mut self,
+        needs: &NeededUntil,
+        progress: &dyn Progress,
+    ) -> Result<Renewal, Error> {
         let policy = self.ledger.state().policy.clone();
         let mut report = Renewal::default();
         let mut short: Vec<(String, String, Timestamp)> = Vec::new();
@@ -419,7 +427,7 @@ impl Holding {
                     if row.0.starts_with(crate::ledger::FOLDER) {
                         self.ledger.segment_renewed(&row.0, until);
                     }
-                    self.ledger.note(&Event::Renewed { path: row.0.clone(), until })?;
+                    self.ledger.note(&LogEvent::Renewed { path: row.0.clone(), until })?;
                 }
                 Some(Err(e)) => failed = failed.or(Some(e)),
                 None => {}
@@ -435,7 +443,7 @@ impl Holding {
     }
 
     /// The earliest end of a lock among what these needs reach and is held.
-    pub fn least(&self, needs: &Needs) -> Option<Timestamp> {
+    pub fn least(&self, needs: &NeededUntil) -> Option<Timestamp> {
         let state = self.ledger.state();
         needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min()
     }
@@ -496,7 +504,7 @@ impl Holding {
                     };
                     if whole {
                         is_back.insert(path);
-                        back.push(Event::Arrived {
+                        back.push(LogEvent::Arrived {
                             path: path.clone(),
                             version: version.clone(),
                             size_bytes: held.size_bytes,
@@ -514,13 +522,13 @@ impl Holding {
             }
         }
         let gone: Vec<String> = gone.into_iter().collect();
-        let mut events: Vec<Event> = back;
+        let mut events: Vec<LogEvent> = back;
         // In pieces: a segment has an end.
         events.extend(
-            gone.chunks(10_000).map(|paths| Event::Missing { paths: paths.to_vec(), at: now }),
+            gone.chunks(10_000).map(|paths| LogEvent::Missing { paths: paths.to_vec(), at: now }),
         );
         let count = pushed.len() as u64;
-        events.extend(pushed.into_iter().map(|p| Event::Witnessed {
+        events.extend(pushed.into_iter().map(|p| LogEvent::Witnessed {
             path: p.path,
             version: p.version,
             sha256: p.sha256,
@@ -550,7 +558,7 @@ impl Holding {
             return Ok(());
         }
         let at = state.latest;
-        self.ledger.note(&Event::Missing { paths: gone, at })
+        self.ledger.note(&LogEvent::Missing { paths: gone, at })
     }
 
     /// Takes in again what was set aside, since no manifest named it, and what one names that came
@@ -585,7 +593,7 @@ impl Holding {
                 Err(_) => break,
             };
             if held.size_bytes == o.size_bytes {
-                self.ledger.note(&Event::Arrived {
+                self.ledger.note(&LogEvent::Arrived {
                     path,
                     version: o.version,
                     size_bytes: o.size_bytes,
@@ -655,14 +663,14 @@ impl Holding {
     /// no manifest names. What a manifest names that is not whole yet stays in the open session.
     pub fn seal(&mut self, names: &BTreeSet<String>, now: Timestamp) -> Result<u64, Error> {
         let state = self.ledger.state();
-        let sealed = |(name, m): (&str, &Manifest)| Sealed {
+        let sealed = |(name, m): (&str, &Manifest)| SealedSnapshot {
             series: m.series.clone(),
             number: m.number,
             manifest: name.to_owned(),
             snapshot: m.snapshot.clone(),
             clean: m.clean,
         };
-        let snapshots: Vec<Sealed> =
+        let snapshots: Vec<SealedSnapshot> =
             self.chain.rows().into_iter().filter(|(n, _)| names.contains(*n)).map(sealed).collect();
         let mut reached: BTreeSet<String> = BTreeSet::from(["config".to_owned()]);
         for name in names {
@@ -690,18 +698,18 @@ impl Holding {
         let is_left = |p: &String| !all_known || named.contains(p);
         let left: Vec<String> =
             open().filter(|(p, _)| is_left(p)).map(|(p, _)| p.clone()).collect();
-        let mut events: Vec<Event> = open()
+        let mut events: Vec<LogEvent> = open()
             .filter(|(p, _)| !is_left(p))
-            .map(|(p, _)| Event::Stray { path: p.clone() })
+            .map(|(p, _)| LogEvent::Stray { path: p.clone() })
             .collect();
         let session = state.next_session();
-        events.push(Event::Sealed { session, at: now, snapshots, left: Some(left) });
+        events.push(LogEvent::Sealed { session, at: now, snapshots, left: Some(left) });
         self.ledger.append(events, now)?;
         Ok(session)
     }
 
     /// The policy in force.
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &VaultPolicy {
         &self.ledger.state().policy
     }
 }

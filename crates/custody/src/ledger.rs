@@ -3,7 +3,7 @@
 //! own.
 
 use crate::{
-    Error, Event, PublicKey, Role, SigningKey, State,
+    Error, LogEvent, PublicKey, SignerRole, SigningKey, State,
     sign::{open_lines, seal_lines},
 };
 use bytes::Bytes;
@@ -46,9 +46,9 @@ struct SegmentHead {
     number: u64,
 }
 
-/// `E` is [`Event`] where all of them are known, else a [`Row`] of it.
+/// `E` is [`LogEvent`] where all of them are known, else a [`Row`] of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Segment<E = Row<Event>> {
+struct Segment<E = Row<LogEvent>> {
     v: u32,
     signer: PublicKey,
     number: u64,
@@ -97,7 +97,7 @@ struct Tip {
 #[derive(Debug, Clone)]
 pub enum Trust {
     /// These keys, each for its role.
-    Keys(Vec<(PublicKey, Role)>),
+    Keys(Vec<(PublicKey, SignerRole)>),
     /// Whoever signed: for a fresh machine that knows the repository's key alone. What is read then
     /// counts only where a manifest that the repository's key signed names it.
     AsFound,
@@ -171,7 +171,7 @@ impl Ledger {
         }
         let read = ledger.read_segments(trust)?;
         for (segment, role, modified) in read {
-            let at = if role == Role::Vault { segment.at } else { modified };
+            let at = if role == SignerRole::Vault { segment.at } else { modified };
             for row in &segment.events {
                 if let Err(why) = ledger.state.take(row, role, at) {
                     ledger.oddities.push(format!(
@@ -200,7 +200,10 @@ impl Ledger {
         Error::Ledger { location: self.store.location(), why: why.into() }
     }
 
-    fn read_segments(&mut self, trust: &Trust) -> Result<Vec<(Segment, Role, Timestamp)>, Error> {
+    fn read_segments(
+        &mut self,
+        trust: &Trust,
+    ) -> Result<Vec<(Segment, SignerRole, Timestamp)>, Error> {
         let mut by_path: BTreeMap<String, Vec<(String, Timestamp)>> = BTreeMap::new();
         let mine = self.signer.as_ref().map(SigningKey::public);
         let plausible = |path: &str| match trust {
@@ -221,11 +224,11 @@ impl Ledger {
                 by_path.entry(row.path).or_default().push((row.version, row.modified));
             }
         }
-        let mut all: Vec<(Segment, Role, Timestamp)> = Vec::new();
+        let mut all: Vec<(Segment, SignerRole, Timestamp)> = Vec::new();
         let role = |key: &PublicKey| match trust {
-            Trust::AsFound => Some(Role::Vault),
+            Trust::AsFound => Some(SignerRole::Vault),
             Trust::Keys(keys) => keys.iter().find(|(k, _)| k == key).map(|(_, r)| {
-                if *r == Role::School && mine == Some(*key) { Role::Own } else { *r }
+                if *r == SignerRole::School && mine == Some(*key) { SignerRole::Own } else { *r }
             }),
         };
         let mut torn: std::collections::BTreeSet<PublicKey> = std::collections::BTreeSet::new();
@@ -241,7 +244,7 @@ impl Ledger {
             }
             // Of several signed ones (an answer was lost, and it was written again) the one that
             // follows counts; else the oldest.
-            let mut found: Vec<(Segment, Role, String, String, Timestamp)> = Vec::new();
+            let mut found: Vec<(Segment, SignerRole, String, String, Timestamp)> = Vec::new();
             for (version, modified) in versions {
                 let bytes = match self.copy_of(&path, &version) {
                     Ok(bytes) => bytes,
@@ -263,7 +266,7 @@ impl Ledger {
                         let why = format!("segment {path} {why}");
                         match (trust, role(&signer)) {
                             // Nothing may be written behind what was not read.
-                            (Trust::Keys(_), Some(Role::Vault | Role::Own)) => {
+                            (Trust::Keys(_), Some(SignerRole::Vault | SignerRole::Own)) => {
                                 return Err(self.bad(why));
                             }
                             (_, Some(_)) => self.oddities.push(why),
@@ -281,8 +284,10 @@ impl Ledger {
         // nor a silence takes it back.
         let mut witnessed: BTreeMap<String, Witness> = BTreeMap::new();
         let own = per_path.iter().flat_map(|(_, found)| found);
-        for row in own.filter(|(_, role, ..)| *role == Role::Vault).flat_map(|(s, ..)| &s.events) {
-            if let Some(Event::Witnessed { path, version, sha256, at }) = row.known() {
+        for row in
+            own.filter(|(_, role, ..)| *role == SignerRole::Vault).flat_map(|(s, ..)| &s.events)
+        {
+            if let Some(LogEvent::Witnessed { path, version, sha256, at }) = row.known() {
                 let seen = (version.clone(), sha256.clone(), *at);
                 witnessed.entry(path.clone()).or_insert(seen);
             }
@@ -331,7 +336,7 @@ impl Ledger {
         for (path, found) in per_path {
             let pinned = witnessed.get(&path).and_then(|(version, sha256, _)| {
                 found.iter().position(|(_, role, v, hash, _)| {
-                    *role != Role::Vault && v == version && hash == sha256
+                    *role != SignerRole::Vault && v == version && hash == sha256
                 })
             });
             let named = found.iter().position(|(s, _, _, hash, _)| {
@@ -353,14 +358,14 @@ impl Ledger {
                     // Who rebuilds from what is left takes what there is: each object is held
                     // against its own name.
                     (Trust::AsFound, _) => self.oddities.push(why),
-                    (Trust::Keys(_), Role::Vault | Role::Own) => {
+                    (Trust::Keys(_), SignerRole::Vault | SignerRole::Own) => {
                         // What was damaged may be put right: it is read again, and not its copy.
                         junk.iter().for_each(|(path, version)| self.forget_copy(path, version));
                         return Err(self.bad(why));
                     }
                     // Who pushes cannot stop the vault by a hole in its own chain: what comes after
                     // the hole is not believed.
-                    (Trust::Keys(_), Role::School) => {
+                    (Trust::Keys(_), SignerRole::School) => {
                         self.oddities.push(why);
                         torn.insert(segment.signer);
                     }
@@ -370,9 +375,9 @@ impl Ledger {
                 continue;
             }
             self.hashes.insert(path.clone(), hash.clone());
-            if role == Role::School && pinned.is_none() {
-                let arrived = |row: &Row<Event>| match row.known() {
-                    Some(Event::Arrived { path, version, .. }) => {
+            if role == SignerRole::School && pinned.is_none() {
+                let arrived = |row: &Row<LogEvent>| match row.known() {
+                    Some(LogEvent::Arrived { path, version, .. }) => {
                         Some((path.clone(), version.clone()))
                     }
                     _ => None,
@@ -401,7 +406,7 @@ impl Ledger {
         // pushed.
         all.sort_by(|(a, r, x), (b, q, y)| {
             x.cmp(y)
-                .then((*r != Role::Vault).cmp(&(*q != Role::Vault)))
+                .then((*r != SignerRole::Vault).cmp(&(*q != SignerRole::Vault)))
                 .then(a.signer.cmp(&b.signer))
                 .then(a.number.cmp(&b.number))
         });
@@ -562,7 +567,7 @@ impl Ledger {
             Err(e) => return Err(Error::file(&path, e)),
         };
         for row in journal_rows(&bytes, &path)? {
-            let _ = self.state.take(&row, Role::Vault, Timestamp::UNIX_EPOCH);
+            let _ = self.state.take(&row, SignerRole::Vault, Timestamp::UNIX_EPOCH);
         }
         Ok(())
     }
@@ -574,9 +579,11 @@ impl Ledger {
 
     /// Notes an event in the journal beside the vault; it becomes part of the log with the next
     /// [`Ledger::append`].
-    pub fn note(&mut self, event: &Event) -> Result<(), Error> {
+    pub fn note(&mut self, event: &LogEvent) -> Result<(), Error> {
         self.must_be_whole()?;
-        self.state.apply(event, Role::Vault, Timestamp::UNIX_EPOCH).map_err(|why| self.bad(why))?;
+        self.state
+            .apply(event, SignerRole::Vault, Timestamp::UNIX_EPOCH)
+            .map_err(|why| self.bad(why))?;
         let Some(path) = self.journal_path() else { return Ok(()) };
         let mut line =
             serde_json::to_vec(event).map_err(|e| Error::Request(e.to_string().into()))?;
@@ -622,7 +629,7 @@ impl Ledger {
     }
 
     /// The events noted since the last append.
-    fn noted(&self) -> Result<Vec<Row<Event>>, Error> {
+    fn noted(&self) -> Result<Vec<Row<LogEvent>>, Error> {
         let Some(path) = self.journal_path() else { return Ok(Vec::new()) };
         match read_regular(&path, JOURNAL_BYTES_MAX) {
             Ok(bytes) => journal_rows(&bytes, &path),
@@ -632,7 +639,7 @@ impl Ledger {
     }
 
     /// Writes what was noted, and these events, into the vault: locked, signed, for good.
-    pub fn append(&mut self, events: Vec<Event>, now: Timestamp) -> Result<(), Error> {
+    pub fn append(&mut self, events: Vec<LogEvent>, now: Timestamp) -> Result<(), Error> {
         let mut all = self.noted()?;
         let fresh = all.len();
         all.extend(events.into_iter().map(Row::new));
@@ -645,7 +652,7 @@ impl Ledger {
         let mut after = self.state.clone();
         for event in all[fresh..].iter().filter_map(Row::known) {
             // An order that is not understood is read from a log, and never carried out.
-            if let Event::Ordered(order) = event {
+            if let LogEvent::Ordered(order) = event {
                 let o = after.may(order, now)?;
                 if o.holding.is_none() || o.holding != self.id() {
                     return Err(Error::Signature {
@@ -656,7 +663,7 @@ impl Ledger {
                     });
                 }
             }
-            after.apply(event, Role::Vault, now).map_err(|why| self.bad(why))?;
+            after.apply(event, SignerRole::Vault, now).map_err(|why| self.bad(why))?;
         }
         // Until it is known what the store took, nothing more is written.
         self.broken = true;
@@ -734,7 +741,7 @@ fn read_segment(bytes: &[u8], path: &str) -> Found {
         return Found::Closed(head.signer, why);
     }
     // All are known, but for a log that a newer program wrote.
-    if let Ok(s) = serde_json::from_slice::<Segment<Event>>(line) {
+    if let Ok(s) = serde_json::from_slice::<Segment<LogEvent>>(line) {
         let Segment { v, signer, number, previous, at, until, events } = s;
         let events = events.into_iter().map(Row::new).collect();
         return Found::Segment(Segment { v, signer, number, previous, at, until, events });
@@ -747,7 +754,7 @@ fn read_segment(bytes: &[u8], path: &str) -> Found {
 
 /// The events of the journal. A line that a crash cut off is no event: what it spoke of is done
 /// again.
-fn journal_rows(bytes: &[u8], path: &Path) -> Result<Vec<Row<Event>>, Error> {
+fn journal_rows(bytes: &[u8], path: &Path) -> Result<Vec<Row<LogEvent>>, Error> {
     let mut rows = Vec::new();
     for (n, line) in bytes.split(|b| *b == b'\n').enumerate() {
         // A disk that lost power leaves zeros where a line was to come.

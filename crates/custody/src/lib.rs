@@ -2,7 +2,7 @@
 //!
 //! A vault has no key. What it may know stands in signed [`Manifest`]s; what happened to it stands
 //! in its [`Ledger`], chains of signed segments inside the vault itself. From these two follow what
-//! must be kept ([`Needs`]), what may go ([`plan_expiry`]), what is wrong ([`audit()`],
+//! must be kept ([`NeededUntil`]), what may go ([`plan_expiry`]), what is wrong ([`audit()`],
 //! [`suspicions`]) and what readers see ([`VaultView`]).
 //!
 //! # Laws
@@ -22,6 +22,7 @@
 //! own. Start at [`Holding`] and [`mirror()`].
 
 pub mod alarm_command;
+mod alarms;
 mod audit;
 mod canary;
 mod clock;
@@ -35,36 +36,36 @@ mod manifest;
 mod mirror;
 mod order;
 mod pace;
-mod patient;
 mod policy;
 mod probe;
 mod sign;
 mod spoken;
-mod standing;
 mod state;
+mod tolerant_reader;
 mod view;
 mod watch;
 
+pub use alarms::{
+    ACKNOWLEDGED_DAYS_MAX, AcknowledgedHostAlarm, HostAlarm, NEVER_ACKNOWLEDGED, REST,
+    StandingHostAlarm, StandingHostAlarms, look_again, may_acknowledge, plain, record_alarms,
+    visible,
+};
 pub use audit::{AuditOptions, AuditReport, audit, drift};
-pub use canary::{CanaryReport, NOT_TRIED, Outcome, Tried, s3_canary};
+pub use canary::{CanaryOutcome, CanaryReport, NOT_TRIED, Tried, s3_canary};
 pub use clock::{Agreed, TrustedClock, host_time, kernel_tells};
 pub use error::Error;
-pub use event::{Card, Custodian, Enrolment, Event, Sealed, UnknownEvent};
+pub use event::{Custodian, Enrolment, EnrolmentCard, LogEvent, SealedSnapshot, UnknownEvent};
 pub use expire::{ExpiryPlan, NO_SECOND_CLOCK, expire, plan_expiry};
-pub use holding::{Holding, NO_KEYS, Needs, Renewal};
+pub use holding::{Holding, NO_KEYS, NeededUntil, Renewal};
 pub use ledger::{Ledger, Trust};
 pub use manifest::{Chain, Manifest};
 pub use mirror::{MirrorOptions, MirrorReport, may_arrive, mirror};
-pub use order::{Decision, ORDER_DAYS_MAX, Order, SignedOrder, check_custodians};
+pub use order::{ORDER_DAYS_MAX, Order, OrderAction, SignedOrder, check_custodians};
 pub use pace::{Pace, PaceSettings};
-pub use patient::Patient;
-pub use policy::{Arrived, LOCK_DAYS_MAX, LOCK_DAYS_MIN, Policy};
-pub use probe::{Finding, Meaning, probe};
+pub use policy::{Arrived, LOCK_DAYS_MAX, LOCK_DAYS_MIN, VaultPolicy};
+pub use probe::{Meaning, ProbeResult, probe};
 pub use sign::{PublicKey, SigningKey};
-pub use standing::{
-    ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, REST, Standing, Standings,
-    look_again, may_acknowledge, plain, settle, visible,
-};
-pub use state::{Object, Role, SessionInfo, State};
+pub use state::{Object, SessionInfo, SignerRole, State};
+pub use tolerant_reader::TolerantReader;
 pub use view::VaultView;
 pub use watch::{Suspicion, freeze, is_thawed, suspicions};

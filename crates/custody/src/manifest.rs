@@ -1,5 +1,5 @@
 use crate::{
-    Error, Patient, PublicKey, SigningKey,
+    Error, PublicKey, SigningKey, TolerantReader,
     holding::path,
     sign::{ONE_FORM, open_lines, open_recorded, seal_lines},
 };
@@ -309,7 +309,7 @@ impl Chain {
         school: &PublicKey,
         opened: OpenManifest,
     ) -> Result<(Self, Vec<String>), Error> {
-        let source = Patient::new(store);
+        let source = TolerantReader::new(store);
         let mut entries = store.list(Kind::Manifests)?;
         entries.retain(|e| e.size_bytes <= BYTES_MAX as u64);
         // Where anybody can put what looks like one, junk is what is large.

@@ -2,7 +2,7 @@
 //! side's, which pushes into a bucket with a credential that can only add and extend.
 
 use crate::{
-    Chain, Error, Event, Holding, Manifest, NO_KEYS, Needs, Pace, Patient, Renewal,
+    Chain, Error, Holding, LogEvent, Manifest, NO_KEYS, NeededUntil, Pace, Renewal, TolerantReader,
     holding::{each, lengthen, path},
     ledger::RefusedThere,
     plain,
@@ -182,7 +182,7 @@ pub fn mirror(
     let rows: Vec<((Kind, String), u64)> = wanted.into_iter().collect();
     // Locked from the first moment for as long as the new snapshots need it: else each would be
     // renewed at once.
-    let (source, planned) = (Patient::new(source), holding.needs(&ready, now)?);
+    let (source, planned) = (TolerantReader::new(source), holding.needs(&ready, now)?);
     let copy = Copy { source, options, resume, planned };
     options.progress.phase("copy");
     options.progress.expect(rows.len() as u64, rows.iter().map(|(_, size)| *size).sum());
@@ -251,7 +251,7 @@ fn emptied(
     waiting: &[(String, String)],
 ) -> Result<Option<(String, String)>, Error> {
     let state = holding.ledger().state();
-    let mut published: BTreeMap<Series, Vec<&crate::Sealed>> = BTreeMap::new();
+    let mut published: BTreeMap<Series, Vec<&crate::SealedSnapshot>> = BTreeMap::new();
     for (session, _, sealed) in state.snapshots() {
         if !state.is_hidden(session, &sealed.snapshot)
             && state.objects.contains_key(&path(Kind::Snapshots, &sealed.snapshot)?)
@@ -324,7 +324,7 @@ fn new_manifests(
     let (known, mut kept) = (holding.ledger().refused_there(), RefusedThere::default());
     let waits: BTreeSet<&String> = known.damaged.iter().skip(DAMAGED_AGAIN_MAX).collect();
     let (mut waiting, mut read) = (BTreeSet::new(), Vec::new());
-    let patient = Patient::new(source);
+    let patient = TolerantReader::new(source);
     for entry in source.list(Kind::Manifests)? {
         let path = path(Kind::Manifests, &entry.name)?;
         // One that cannot be read here has the same bytes there.
@@ -429,10 +429,10 @@ impl Listing {
 }
 
 struct Copy<'a> {
-    source: Patient<'a>,
+    source: TolerantReader<'a>,
     options: &'a MirrorOptions<'a>,
     resume: bool,
-    planned: Needs,
+    planned: NeededUntil,
 }
 
 impl Copy<'_> {
@@ -553,7 +553,7 @@ impl Copy<'_> {
             report.mended_locks += u64::from(mended);
             report.restored += u64::from(holding.ledger().state().missing.contains(&held.path));
             let until = held.until.unwrap_or(now);
-            holding.ledger_mut().note(&Event::Arrived {
+            holding.ledger_mut().note(&LogEvent::Arrived {
                 path: held.path,
                 version: held.version,
                 size_bytes: held.size_bytes,

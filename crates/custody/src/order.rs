@@ -1,4 +1,4 @@
-use crate::{Custodian, Error, Policy, PublicKey, SigningKey};
+use crate::{Custodian, Error, PublicKey, SigningKey, VaultPolicy};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,11 +12,11 @@ pub const ORDER_DAYS_MAX: i64 = 14;
 /// What custodians can decide. None of it shortens a lock or deletes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
-pub enum Decision {
+pub enum OrderAction {
     /// Another policy, for what comes.
     Policy {
         /// The new one, whole.
-        policy: Policy,
+        policy: VaultPolicy,
     },
     /// Objects or whole sessions that readers shall not see.
     Hide {
@@ -49,12 +49,12 @@ pub enum Decision {
     /// Settings of the place as they are now are as they should be.
     AcceptFacts {
         /// The settings.
-        facts: strongroom_objects::Facts,
+        facts: strongroom_objects::StoreSettings,
     },
     /// Alarms that stand are known, and borne for a while.
     Acknowledge {
         /// Which, as they are now.
-        alarms: Vec<crate::Acknowledged>,
+        alarms: Vec<crate::AcknowledgedHostAlarm>,
         /// Until when.
         until: Timestamp,
     },
@@ -82,7 +82,7 @@ pub struct Order {
     /// Why.
     pub reason: String,
     /// What.
-    pub decision: Decision,
+    pub decision: OrderAction,
 }
 
 /// What every order says, besides what it decides.

@@ -23,7 +23,7 @@ const SHRINK_PERCENT_MIN: u32 = 10;
 /// shortens what is locked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Policy {
+pub struct VaultPolicy {
     /// Days for which everything is locked from its arrival.
     pub lock_days: u32,
     /// Months for which the first snapshot of each month is locked.
@@ -48,7 +48,7 @@ pub struct Policy {
     pub shrink_percent_min: u32,
 }
 
-impl Default for Policy {
+impl Default for VaultPolicy {
     fn default() -> Self {
         Self {
             lock_days: 180,
@@ -80,7 +80,7 @@ pub struct Arrived {
     pub hidden: bool,
 }
 
-impl Policy {
+impl VaultPolicy {
     /// Refuses what would not protect, and what would cost without end.
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |text: String| Err(Error::Request(text.into()));
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn each_snapshot_is_kept_by_time_and_a_flood_shortens_nothing() {
-        let policy = Policy { yearly_years: 5, ..Policy::default() };
+        let policy = VaultPolicy { yearly_years: 5, ..VaultPolicy::default() };
         let mut all: Vec<Arrived> = ["2026-08-31", "2026-09-01", "2026-09-02", "2026-10-01"]
             .iter()
             .zip(1..)
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_newest_and_the_newest_clean_of_each_series_are_needed_at_any_time() {
-        let policy = Policy { monthly_months: 0, ..Policy::default() };
+        let policy = VaultPolicy { monthly_months: 0, ..VaultPolicy::default() };
         let row = |number, day: &str, series: &Series, clean, hidden| Arrived {
             series: series.clone(),
             number,
@@ -304,19 +304,19 @@ mod tests {
 
     #[test]
     fn what_does_not_protect_or_never_ends_is_refused() {
-        assert!(Policy::default().check().is_ok());
+        assert!(VaultPolicy::default().check().is_ok());
         for bad in [
-            Policy { lock_days: 89, ..Policy::default() },
-            Policy { lock_days: 4_000, ..Policy::default() },
-            Policy { yearly_years: 40, ..Policy::default() },
-            Policy { year_starts_month: 13, ..Policy::default() },
-            Policy { renew_ahead_days: 0, ..Policy::default() },
-            Policy { monthly_months: 138_547_333, ..Policy::default() },
-            Policy { silent_days: 3_650, ..Policy::default() },
-            Policy { snapshots_a_day_max: u32::MAX, ..Policy::default() },
-            Policy { growth_percent_max: u32::MAX, ..Policy::default() },
-            Policy { growth_bytes_free: u64::MAX, ..Policy::default() },
-            Policy { shrink_percent_min: 0, ..Policy::default() },
+            VaultPolicy { lock_days: 89, ..VaultPolicy::default() },
+            VaultPolicy { lock_days: 4_000, ..VaultPolicy::default() },
+            VaultPolicy { yearly_years: 40, ..VaultPolicy::default() },
+            VaultPolicy { year_starts_month: 13, ..VaultPolicy::default() },
+            VaultPolicy { renew_ahead_days: 0, ..VaultPolicy::default() },
+            VaultPolicy { monthly_months: 138_547_333, ..VaultPolicy::default() },
+            VaultPolicy { silent_days: 3_650, ..VaultPolicy::default() },
+            VaultPolicy { snapshots_a_day_max: u32::MAX, ..VaultPolicy::default() },
+            VaultPolicy { growth_percent_max: u32::MAX, ..VaultPolicy::default() },
+            VaultPolicy { growth_bytes_free: u64::MAX, ..VaultPolicy::default() },
+            VaultPolicy { shrink_percent_min: 0, ..VaultPolicy::default() },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }
@@ -327,7 +327,7 @@ mod tests {
         fn no_number_of_a_policy_wraps_or_panics(
             a: u32, b: u32, c: u32, d: i8, e: u32, f: u32, g: u32, h: u32, k: u64, l: u32,
         ) {
-            let policy = Policy {
+            let policy = VaultPolicy {
                 lock_days: a,
                 monthly_months: b,
                 yearly_years: c,
@@ -339,7 +339,7 @@ mod tests {
                 growth_bytes_free: k,
                 shrink_percent_min: l,
             };
-            let one = |p: &Policy| {
+            let one = |p: &VaultPolicy| {
                 let s = Arrived {
                     series: Series::DATA,
                     number: 1,

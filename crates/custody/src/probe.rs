@@ -4,7 +4,7 @@ use crate::Error;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use strongroom_objects::{Answer, Attempt, LockedStore, S3Bucket};
+use strongroom_objects::{LockedStore, S3Answer, S3Attempt, S3Bucket};
 
 /// What a finding means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub enum Meaning {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct ProbeResult {
     /// What was tried.
     pub probe: String,
     /// What it means.
@@ -30,10 +30,10 @@ pub struct Finding {
 }
 
 /// Tries a bucket; costs some small objects that stay locked for a day.
-pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
-    let mut out: Vec<Finding> = Vec::new();
+pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<ProbeResult>, Error> {
+    let mut out: Vec<ProbeResult> = Vec::new();
     let mut add = |probe: &str, meaning: Meaning, text: &str| {
-        out.push(Finding { probe: probe.into(), meaning, text: text.into() })
+        out.push(ProbeResult { probe: probe.into(), meaning, text: text.into() })
     };
     let after =
         |hours: i64| now.checked_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX);
@@ -100,15 +100,21 @@ pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
     for (name, attempt) in [
         (
             "shortening a lock",
-            Attempt::ShortenBypassing { path: &path, version: &v, until: after(1) },
+            S3Attempt::ShortenBypassing { path: &path, version: &v, until: after(1) },
         ),
-        ("weakening a lock", Attempt::ToGovernance { path: &path, version: &v, until: after(26) }),
-        ("deleting a locked version", Attempt::DeleteVersionBypassing { path: &path, version: &v }),
-        ("clearing a lock", Attempt::ClearLock { path: &path, version: &v }),
+        (
+            "weakening a lock",
+            S3Attempt::ToGovernance { path: &path, version: &v, until: after(26) },
+        ),
+        (
+            "deleting a locked version",
+            S3Attempt::DeleteVersionBypassing { path: &path, version: &v },
+        ),
+        ("clearing a lock", S3Attempt::ClearLock { path: &path, version: &v }),
     ] {
         let answer = bucket.attempt(&attempt);
         match (still(bucket)?, &answer) {
-            (true, Answer::Denied { status, code }) => {
+            (true, S3Answer::Denied { status, code }) => {
                 add(name, Good, &format!("refused: {status} {code}"))
             }
             (true, _) => {
@@ -117,8 +123,8 @@ pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
             (false, _) => add(name, Refused, "it works: COMPLIANCE is not kept here"),
         }
     }
-    match bucket.attempt(&Attempt::WrongMd5 { path: &at("md5"), bytes: &body }) {
-        Answer::Denied { code, .. } => {
+    match bucket.attempt(&S3Attempt::WrongMd5 { path: &at("md5"), bytes: &body }) {
+        S3Answer::Denied { code, .. } => {
             add("a wrong Content-MD5", Good, &format!("refused: {code}"))
         }
         _ => add(
@@ -127,8 +133,8 @@ pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
             "it is not looked at: bytes could change on their way unseen",
         ),
     }
-    match bucket.attempt(&Attempt::WrongSha256 { path: &at("sha256"), bytes: &body }) {
-        Answer::Denied { code, .. } => {
+    match bucket.attempt(&S3Attempt::WrongSha256 { path: &at("sha256"), bytes: &body }) {
+        S3Answer::Denied { code, .. } => {
             add("a wrong x-amz-checksum-sha256", Good, &format!("refused: {code}"))
         }
         _ => {
@@ -136,41 +142,46 @@ pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
         }
     }
     let there = at("there");
-    bucket.attempt(&Attempt::Overwrite { path: &there, bytes: &body });
-    match bucket.attempt(&Attempt::Conditional { path: &there, bytes: b"another" }) {
-        Answer::Denied { code, .. } => {
+    bucket.attempt(&S3Attempt::Overwrite { path: &there, bytes: &body });
+    match bucket.attempt(&S3Attempt::Conditional { path: &there, bytes: b"another" }) {
+        S3Answer::Denied { code, .. } => {
             add("If-None-Match on a PUT", Good, &format!("kept: {code}"))
         }
-        Answer::Done(_) => add(
+        S3Answer::Done(_) => add(
             "If-None-Match on a PUT",
             WorkedAround,
             "it is ignored; versions are recorded and used ever after",
         ),
-        Answer::Unclear(why) => add(
+        S3Answer::Unclear(why) => add(
             "If-None-Match on a PUT",
             WorkedAround,
             &format!("the answer says nothing ({why}); versions are recorded and used ever after"),
         ),
     }
     let many = at("multipart");
-    match bucket.attempt(&Attempt::MultipartLocked { path: &many, bytes: &body, until: after(26) })
-    {
-        Answer::Done(Some(version)) => match bucket.look(&many, &version)?.and_then(|h| h.until) {
-            Some(_) => add("a lock on a multipart upload", Good, "it is set"),
-            None => add(
-                "a lock on a multipart upload",
-                WorkedAround,
-                "it is ignored; no object is ever sent in parts",
-            ),
-        },
+    match bucket.attempt(&S3Attempt::MultipartLocked {
+        path: &many,
+        bytes: &body,
+        until: after(26),
+    }) {
+        S3Answer::Done(Some(version)) => {
+            match bucket.look(&many, &version)?.and_then(|h| h.until) {
+                Some(_) => add("a lock on a multipart upload", Good, "it is set"),
+                None => add(
+                    "a lock on a multipart upload",
+                    WorkedAround,
+                    "it is ignored; no object is ever sent in parts",
+                ),
+            }
+        }
         _ => add(
             "a lock on a multipart upload",
             WorkedAround,
             "such an upload does not work here; no object is ever sent in parts",
         ),
     }
-    match bucket.attempt(&Attempt::Overwrite { path: &path, bytes: b"another" }) {
-        Answer::Done(_) => {
+    match bucket.attempt(&S3Attempt::Overwrite { path: &path, bytes: b"another" }) {
+        S3Answer::Done(_) => {
             let there = bucket.survey(&path)?.iter().any(|r| r.version == v)
                 && bucket.fetch(&path, &v, None)? == body;
             match there {

@@ -1,5 +1,6 @@
 use crate::{
-    Alarm, Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, UnknownEvent,
+    Enrolment, Error, HostAlarm, LogEvent, OrderAction, PublicKey, SealedSnapshot, SignedOrder,
+    UnknownEvent, VaultPolicy,
     order::{ORDER_VERSION, OrderHead, check_custodians},
     plain,
 };
@@ -31,7 +32,7 @@ pub struct SessionInfo {
     /// When it was sealed.
     pub at: Timestamp,
     /// What it made whole.
-    pub snapshots: Vec<Sealed>,
+    pub snapshots: Vec<SealedSnapshot>,
     /// Objects that came in it.
     pub objects: u64,
     /// Their bytes.
@@ -44,7 +45,7 @@ pub struct State {
     /// How it began.
     pub enrolment: Option<Enrolment>,
     /// The policy in force.
-    pub policy: Policy,
+    pub policy: VaultPolicy,
     /// Objects by path.
     pub objects: BTreeMap<String, Object>,
     /// Sealed sessions.
@@ -81,7 +82,7 @@ pub struct State {
     /// When the last canary ran.
     pub canary: Option<Timestamp>,
     /// What is wrong for as long as it is so.
-    pub standing: crate::standing::Standings,
+    pub standing: crate::alarms::StandingHostAlarms,
     /// The last alarms, oldest first.
     pub alarms: Vec<(Timestamp, String, String)>,
     /// Segments of the log whose lock was made longer since they were written.
@@ -97,7 +98,7 @@ const ALARMS_MAX: usize = 200;
 
 /// What a signer may write into the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum SignerRole {
     /// The vault itself: everything.
     Vault,
     /// Who pushes, as another reads it: only what adds and extends.
@@ -174,7 +175,7 @@ impl State {
     }
 
     /// The snapshots of sealed sessions, with the session of their first publication.
-    pub fn snapshots(&self) -> impl Iterator<Item = (u64, Timestamp, &Sealed)> {
+    pub fn snapshots(&self) -> impl Iterator<Item = (u64, Timestamp, &SealedSnapshot)> {
         self.sessions.iter().flat_map(|(n, s)| s.snapshots.iter().map(|x| (*n, s.at, x)))
     }
 
@@ -231,10 +232,12 @@ impl State {
         let o = order.whole()?;
         self.may_be(&order.head()?, order, now)?;
         match &o.decision {
-            Decision::Policy { policy } => policy.check()?,
-            Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
-            Decision::Acknowledge { alarms, until } => {
-                crate::standing::may_acknowledge(alarms, *until, o.at)?
+            OrderAction::Policy { policy } => policy.check()?,
+            OrderAction::Custodians { custodians, quorum } => {
+                check_custodians(custodians, *quorum)?
+            }
+            OrderAction::Acknowledge { alarms, until } => {
+                crate::alarms::may_acknowledge(alarms, *until, o.at)?
             }
             _ => {}
         }
@@ -281,13 +284,13 @@ impl State {
     /// for may be to keep.
     pub(crate) fn take(
         &mut self,
-        row: &Row<Event>,
-        role: Role,
+        row: &Row<LogEvent>,
+        role: SignerRole,
         at: Timestamp,
     ) -> Result<(), String> {
         let Some(event) = row.known() else {
             let kind = row.unknown_text("event").unwrap_or("nothing with a name");
-            if role != Role::Vault {
+            if role != SignerRole::Vault {
                 return Err(format!(
                     "this program knows no event {kind:?}; who pushes may only add and extend"
                 ));
@@ -300,7 +303,7 @@ impl State {
     }
 
     /// A log may hold a policy of a time without bounds: it is carried out within them.
-    fn take_policy(&mut self, policy: &Policy, at: Timestamp) {
+    fn take_policy(&mut self, policy: &VaultPolicy, at: Timestamp) {
         self.policy = policy.bounded();
         if self.policy != *policy {
             let text = "the policy of the log goes further than a vault does; what goes too far \
@@ -325,20 +328,25 @@ impl State {
     /// Takes an event in. What a signer may not say is passed over, and answered as text. `at` is
     /// when the store took the event in, for those who push: their own word on time counts for
     /// nothing.
-    pub(crate) fn apply(&mut self, event: &Event, role: Role, at: Timestamp) -> Result<(), String> {
+    pub(crate) fn apply(
+        &mut self,
+        event: &LogEvent,
+        role: SignerRole,
+        at: Timestamp,
+    ) -> Result<(), String> {
         let Some(event) = &self.cautious(event, role, at)? else { return Ok(()) };
-        if role == Role::Vault {
+        if role == SignerRole::Vault {
             self.latest = self.latest.max(at);
         }
         match event {
-            Event::Enrolled(e) => {
+            LogEvent::Enrolled(e) => {
                 if self.enrolment.is_some() {
                     return Err("it was enrolled before".into());
                 }
                 self.take_policy(&e.policy, at);
                 self.enrolment = Some((**e).clone());
             }
-            Event::Arrived { path, version, size_bytes, until, at } => {
+            LogEvent::Arrived { path, version, size_bytes, until, at } => {
                 let new = Object {
                     version: version.clone(),
                     size_bytes: *size_bytes,
@@ -384,15 +392,15 @@ impl State {
                 self.freeing.remove(path);
                 self.weigh(before.as_ref(), path);
             }
-            Event::Renewed { path, until } if path.starts_with(crate::ledger::FOLDER) => {
+            LogEvent::Renewed { path, until } if path.starts_with(crate::ledger::FOLDER) => {
                 let there = self.renewed_segments.entry(path.clone()).or_insert(*until);
                 *there = (*until).max(*there);
             }
-            Event::Renewed { path, until } => match self.objects.get_mut(path) {
+            LogEvent::Renewed { path, until } => match self.objects.get_mut(path) {
                 Some(o) => o.until = o.until.max(*until),
                 None => return Err(format!("{path} was never here")),
             },
-            Event::Stray { path } => {
+            LogEvent::Stray { path } => {
                 let before = self.objects.get(path).cloned();
                 match self.objects.get_mut(path) {
                     Some(o) if o.session == 0 => o.stray = true,
@@ -400,7 +408,7 @@ impl State {
                 }
                 self.weigh(before.as_ref(), path);
             }
-            Event::Sealed { at, snapshots, left, .. } => {
+            LogEvent::Sealed { at, snapshots, left, .. } => {
                 // Two hands may seal at once: numbers are counted here.
                 let session = self.next_session();
                 let left: BTreeSet<&String> = left.iter().flatten().collect();
@@ -427,15 +435,15 @@ impl State {
                     .collect();
                 self.sessions.insert(session, SessionInfo { at: *at, snapshots, objects, bytes });
             }
-            Event::Missing { paths, .. } => {
+            LogEvent::Missing { paths, .. } => {
                 let known = paths.iter().filter(|p| self.objects.contains_key(*p));
                 self.missing.extend(known.cloned());
             }
             // Which segments count is decided before any of them is taken in.
-            Event::Witnessed { .. } => {}
-            Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
-            Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
-            Event::Freed { paths, .. } => {
+            LogEvent::Witnessed { .. } => {}
+            LogEvent::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
+            LogEvent::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
+            LogEvent::Freed { paths, .. } => {
                 for path in paths {
                     let before = self.objects.remove(path);
                     self.weigh(before.as_ref(), path);
@@ -443,51 +451,60 @@ impl State {
                     self.missing.remove(path);
                 }
             }
-            Event::Ordered(order) => self.carry_out(order, at).map_err(|e| e.to_string())?,
-            Event::Frozen { at, why } => {
+            LogEvent::Ordered(order) => self.carry_out(order, at).map_err(|e| e.to_string())?,
+            LogEvent::Frozen { at, why } => {
                 self.frozen.extend((!self.frozen.contains_key(why)).then(|| (why.clone(), *at)))
             }
-            Event::Alarm { at, kind, text } => self.tell(*at, kind, text),
-            Event::Raised { at, kind, subject, text } => {
-                let alarm = Alarm::new(kind, subject, text);
+            LogEvent::Alarm { at, kind, text } => self.tell(*at, kind, text),
+            LogEvent::Raised { at, kind, subject, text } => {
+                let alarm = HostAlarm::new(kind, subject, text);
                 self.tell(*at, kind, &alarm.text);
-                crate::standing::raise(&mut self.standing, *at, alarm);
+                crate::alarms::raise(&mut self.standing, *at, alarm);
             }
-            Event::Over { kind, subject, .. } => {
+            LogEvent::Over { kind, subject, .. } => {
                 self.standing.remove(&(kind.clone(), subject.clone()));
             }
-            Event::Canary { at, .. } => self.canary = Some(*at),
+            LogEvent::Canary { at, .. } => self.canary = Some(*at),
         }
         Ok(())
     }
 
     /// What is believed of an event: who pushes may only add and extend, and says nothing of when
     /// or for how long.
-    fn cautious(&self, event: &Event, role: Role, at: Timestamp) -> Result<Option<Event>, String> {
-        if role == Role::Vault {
+    fn cautious(
+        &self,
+        event: &LogEvent,
+        role: SignerRole,
+        at: Timestamp,
+    ) -> Result<Option<LogEvent>, String> {
+        if role == SignerRole::Vault {
             return Ok(Some(event.clone()));
         }
         let mut bytes_max = u64::MAX;
-        if let Event::Arrived { path, .. } | Event::Stray { path } = event {
+        if let LogEvent::Arrived { path, .. } | LogEvent::Stray { path } = event {
             match key_of(path) {
                 Some(key) => bytes_max = key.kind().bytes_max(),
                 None => return Err(format!("{:?} is nothing that a vault holds", plain(path))),
             }
         }
         Ok(Some(match event {
-            Event::Arrived { path, .. }
+            LogEvent::Arrived { path, .. }
                 if path.strip_prefix("keys/").is_some_and(|k| !self.admits_key(k)) =>
             {
                 return Err("a key file comes from custodians alone".into());
             }
             // Who pushes says that it came; that it is whole the vault says, when it has read it.
-            Event::Arrived { path, .. } if role == Role::School && self.missing.contains(path) => {
+            LogEvent::Arrived { path, .. }
+                if role == SignerRole::School && self.missing.contains(path) =>
+            {
                 return Ok(None);
             }
-            Event::Arrived { .. } | Event::Renewed { .. } if role == Role::Own => event.clone(),
-            Event::Arrived { path, version, size_bytes, until, .. } => {
+            LogEvent::Arrived { .. } | LogEvent::Renewed { .. } if role == SignerRole::Own => {
+                event.clone()
+            }
+            LogEvent::Arrived { path, version, size_bytes, until, .. } => {
                 let most = self.policy.with_surplus(self.policy.least(at));
-                Event::Arrived {
+                LogEvent::Arrived {
                     path: path.clone(),
                     version: version.clone(),
                     size_bytes: (*size_bytes).min(bytes_max),
@@ -496,18 +513,18 @@ impl State {
                 }
             }
             // The vault makes locks long enough by itself, whatever is said of them.
-            Event::Renewed { .. } => return Ok(None),
-            Event::Sealed { snapshots, left, .. } => {
+            LogEvent::Renewed { .. } => return Ok(None),
+            LogEvent::Sealed { snapshots, left, .. } => {
                 // What did not even arrive is no snapshot.
-                let came = |s: &&Sealed| {
+                let came = |s: &&SealedSnapshot| {
                     self.objects.contains_key(&format!("snapshots/{}", s.snapshot))
                         && self.objects.contains_key(&format!("manifests/{}", s.manifest))
                 };
                 let snapshots = snapshots.iter().filter(came).cloned().collect();
-                Event::Sealed { session: 0, at, snapshots, left: left.clone() }
+                LogEvent::Sealed { session: 0, at, snapshots, left: left.clone() }
             }
-            Event::Stray { .. } => event.clone(),
-            Event::Alarm { .. } | Event::Canary { .. } => return Ok(None),
+            LogEvent::Stray { .. } => event.clone(),
+            LogEvent::Alarm { .. } | LogEvent::Canary { .. } => return Ok(None),
             _ => return Err("who pushes may only add and extend".into()),
         }))
     }
@@ -525,24 +542,24 @@ impl State {
         // orders after it count on it.
         let o = order.order()?;
         self.may_be(&order.head()?, order, at)?;
-        if let Decision::Custodians { custodians, quorum } = &o.decision {
+        if let OrderAction::Custodians { custodians, quorum } = &o.decision {
             check_custodians(custodians, *quorum)?;
         }
         let signed = o.at;
         match o.decision {
-            Decision::Policy { policy } => self.take_policy(&policy, at),
-            Decision::Hide { paths, sessions } => {
+            OrderAction::Policy { policy } => self.take_policy(&policy, at),
+            OrderAction::Hide { paths, sessions } => {
                 self.hidden_snapshots.extend(self.published_by(&sessions));
                 self.hidden.extend(paths);
                 self.hidden_sessions.extend(sessions);
             }
-            Decision::Show { paths, sessions } => {
+            OrderAction::Show { paths, sessions } => {
                 let shown = self.published_by(&sessions);
                 self.hidden_snapshots.retain(|s| !shown.contains(s));
                 self.hidden.retain(|p| !paths.contains(p));
                 self.hidden_sessions.retain(|s| !sessions.contains(s));
             }
-            Decision::Thaw => {
+            OrderAction::Thaw => {
                 // What was looked at does not freeze again by itself: the newest snapshot of that
                 // moment is remembered.
                 let (newest, frozen) = (self.newest_snapshot(), self.frozen.keys());
@@ -551,22 +568,22 @@ impl State {
                 self.thawed.extend(seen);
                 self.frozen.clear();
             }
-            Decision::AdmitKey { key } => self.admitted.extend([key]),
-            Decision::Custodians { custodians, quorum } => {
+            OrderAction::AdmitKey { key } => self.admitted.extend([key]),
+            OrderAction::Custodians { custodians, quorum } => {
                 if let Some(e) = &mut self.enrolment {
                     e.custodians = custodians;
                     e.quorum = quorum;
                 }
             }
-            Decision::AcceptFacts { facts } => {
+            OrderAction::AcceptFacts { facts } => {
                 if let Some(e) = &mut self.enrolment {
                     e.facts = facts;
                 }
             }
-            Decision::Acknowledge { alarms, until } => {
-                crate::standing::acknowledge(&mut self.standing, &alarms, until, signed);
+            OrderAction::Acknowledge { alarms, until } => {
+                crate::alarms::acknowledge(&mut self.standing, &alarms, until, signed);
             }
-            Decision::ClockIsRight => {
+            OrderAction::ClockIsRight => {
                 // They know when they signed, and not what this host's clock said when the order
                 // was carried out.
                 self.clock_vouched = Some(signed);

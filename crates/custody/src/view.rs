@@ -1,4 +1,4 @@
-use crate::{Error, Holding, Ledger, PublicKey, Role, Trust};
+use crate::{Error, Holding, Ledger, PublicKey, SignerRole, Trust};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -45,10 +45,10 @@ impl VaultView {
         vault: PublicKey,
         upto: Option<u64>,
     ) -> Result<Self, Error> {
-        let own = vec![(vault, Role::Vault)];
+        let own = vec![(vault, SignerRole::Vault)];
         let log = Ledger::open(store.clone(), None, &Trust::Keys(own.clone()), None)?;
         let school = log.state().enrolled()?.card.key;
-        let both = own.into_iter().chain([(school, Role::School)]).collect();
+        let both = own.into_iter().chain([(school, SignerRole::School)]).collect();
         let log = Ledger::open(store, None, &Trust::Keys(both), None)?;
         Self::by_log(&Holding::open(log)?, upto, true)
     }

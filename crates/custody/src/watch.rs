@@ -1,4 +1,4 @@
-use crate::{Error, Event, Holding};
+use crate::{Error, Holding, LogEvent};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use strongroom_model::Series;
@@ -61,7 +61,7 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
         }
     }
     let chain = holding.chain();
-    let published: Vec<&crate::Sealed> = state.snapshots().map(|(_, _, s)| s).collect();
+    let published: Vec<&crate::SealedSnapshot> = state.snapshots().map(|(_, _, s)| s).collect();
     // A full manifest says what copy 2 is now; the one published before it says what it was.
     if let Some(n) =
         published.iter().rposition(|s| chain.get(&s.manifest).is_some_and(|m| m.previous.is_none()))
@@ -112,8 +112,8 @@ pub fn freeze(
     }
     let mut events = Vec::new();
     for (code, text) in &new {
-        events.push(Event::Frozen { at: now, why: format!("{code}: {text}") });
-        events.push(Event::Alarm {
+        events.push(LogEvent::Frozen { at: now, why: format!("{code}: {text}") });
+        events.push(LogEvent::Alarm {
             at: now,
             kind: (*code).to_owned(),
             text: format!("{text}; nothing is freed until custodians say so"),

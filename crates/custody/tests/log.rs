@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 use strongroom_custody::{
-    Card, Custodian, Enrolment, Error, Event, Ledger, Order, Policy, Role, SignedOrder, SigningKey,
-    Trust,
+    Custodian, Enrolment, EnrolmentCard, Error, Ledger, LogEvent, Order, SignedOrder, SignerRole,
+    SigningKey, Trust, VaultPolicy,
 };
 use strongroom_model::Row;
 use strongroom_objects::{LocalHold, LockedStore, hash_name};
@@ -37,7 +37,7 @@ impl Place {
         let vault = SigningKey::from_seed(&seed).unwrap();
         let place = Self { dir, store, vault, school: key(), custodians: [key(), key()], seed };
         let enrolment = Enrolment {
-            card: Card {
+            card: EnrolmentCard {
                 v: 1,
                 repository: "r".into(),
                 key: place.school.public(),
@@ -52,15 +52,18 @@ impl Place {
                 .map(|(n, k)| Custodian { name: format!("c{n}"), key: k.public() })
                 .collect(),
             quorum: 2,
-            policy: Policy::default(),
+            policy: VaultPolicy::default(),
             facts: Default::default(),
         };
-        place.open().unwrap().append(vec![Event::Enrolled(Box::new(enrolment))], now()).unwrap();
+        place.open().unwrap().append(vec![LogEvent::Enrolled(Box::new(enrolment))], now()).unwrap();
         place
     }
 
     fn open(&self) -> Result<Ledger, Error> {
-        let trust = vec![(self.vault.public(), Role::Vault), (self.school.public(), Role::School)];
+        let trust = vec![
+            (self.vault.public(), SignerRole::Vault),
+            (self.school.public(), SignerRole::School),
+        ];
         let key = SigningKey::from_seed(&self.seed).unwrap();
         Ledger::open(self.store.clone(), Some(key), &Trust::Keys(trust), Some(self.dir.path()))
     }
@@ -103,8 +106,8 @@ impl Place {
     }
 }
 
-fn alarm(text: &str) -> Event {
-    Event::Alarm { at: now(), kind: "test".into(), text: text.into() }
+fn alarm(text: &str) -> LogEvent {
+    LogEvent::Alarm { at: now(), kind: "test".into(), text: text.into() }
 }
 
 fn texts(ledger: &Ledger) -> Vec<String> {
@@ -178,10 +181,10 @@ fn an_order_of_an_unknown_kind_counts_and_freezes() {
         assert_eq!(ledger.state().orders.len(), 1);
         // The next one is written after it. Nobody carries out what he does not understand.
         let next = place.order(1, 1, json!({"do": "thaw"}));
-        ledger.append(vec![Event::Ordered(Box::new(next))], now()).unwrap();
+        ledger.append(vec![LogEvent::Ordered(Box::new(next))], now()).unwrap();
         assert!(ledger.state().frozen.is_empty());
         let again = place.order(2, v, json!({"do": kind, "days": 3}));
-        assert!(ledger.append(vec![Event::Ordered(Box::new(again))], now()).is_err());
+        assert!(ledger.append(vec![LogEvent::Ordered(Box::new(again))], now()).is_err());
     }
 }
 
@@ -262,17 +265,17 @@ fn what_is_hidden_stays_hidden_though_it_is_published_again() {
     let place = Place::new();
     let mut ledger = place.open().unwrap();
     let snapshot = hash_name(b"s");
-    let arrive = |version: &str| Event::Arrived {
+    let arrive = |version: &str| LogEvent::Arrived {
         path: format!("snapshots/{snapshot}"),
         version: version.into(),
         size_bytes: 1,
         until: now(),
         at: now(),
     };
-    let seal = |manifest: &str| Event::Sealed {
+    let seal = |manifest: &str| LogEvent::Sealed {
         session: 0,
         at: now(),
-        snapshots: vec![strongroom_custody::Sealed {
+        snapshots: vec![strongroom_custody::SealedSnapshot {
             series: None,
             number: 1,
             manifest: hash_name(manifest.as_bytes()),
@@ -283,8 +286,8 @@ fn what_is_hidden_stays_hidden_though_it_is_published_again() {
     };
     ledger.append(vec![arrive("1"), seal("m")], now()).unwrap();
     let hide = place.order(0, 1, json!({"do": "hide", "paths": [], "sessions": [1]}));
-    ledger.append(vec![Event::Ordered(Box::new(hide))], now()).unwrap();
-    let gone = Event::Freed { paths: vec![format!("snapshots/{snapshot}")], at: now() };
+    ledger.append(vec![LogEvent::Ordered(Box::new(hide))], now()).unwrap();
+    let gone = LogEvent::Freed { paths: vec![format!("snapshots/{snapshot}")], at: now() };
     ledger.append(vec![gone, arrive("2"), seal("again")], now()).unwrap();
     let seen = || {
         let holding = strongroom_custody::Holding::open(place.open().unwrap()).unwrap();
@@ -292,14 +295,15 @@ fn what_is_hidden_stays_hidden_though_it_is_published_again() {
     };
     assert_eq!(seen(), 0);
     let show = place.order(1, 1, json!({"do": "show", "paths": [], "sessions": [1]}));
-    ledger.append(vec![Event::Ordered(Box::new(show))], now()).unwrap();
+    ledger.append(vec![LogEvent::Ordered(Box::new(show))], now()).unwrap();
     assert_eq!(seen(), 1);
 }
 
 #[test]
 fn a_policy_of_a_log_that_goes_too_far_is_bounded_and_told() {
     let place = Place::new();
-    let policy = Policy { monthly_months: 138_547_333, silent_days: 9_999, ..Policy::default() };
+    let policy =
+        VaultPolicy { monthly_months: 138_547_333, silent_days: 9_999, ..VaultPolicy::default() };
     let order = place.order(0, 1, json!({"do": "policy", "policy": policy}));
     let event = json!({"event": "ordered", "text": order.text, "signatures": order.signatures});
     place.write(&place.vault, 1, json!([event]));
@@ -310,7 +314,7 @@ fn a_policy_of_a_log_that_goes_too_far_is_bounded_and_told() {
     assert!(state.policy.monthly_months >= 13 && state.policy.silent_days <= 31);
     assert!(texts(&ledger)[0].contains("policy"));
     let again = place.order(1, 1, json!({"do": "policy", "policy": policy}));
-    assert!(ledger.append(vec![Event::Ordered(Box::new(again))], now()).is_err());
+    assert!(ledger.append(vec![LogEvent::Ordered(Box::new(again))], now()).is_err());
 }
 
 /// Every event as programs before wrote it: read, and written again as it was.
@@ -320,14 +324,14 @@ fn events_of_before_are_known_and_written_as_before() {
     let mut kinds = std::collections::BTreeSet::new();
     for line in lines.lines() {
         let found: Value = serde_json::from_str(line).unwrap();
-        let row = Row::<Event>::from_json(found.clone());
+        let row = Row::<LogEvent>::from_json(found.clone());
         assert!(row.known().is_some(), "{line}");
         assert_eq!(serde_json::to_string(row.known().unwrap()).unwrap(), line);
         // Without any one of its properties it is not half believed.
         for name in found.as_object().unwrap().keys().filter(|k| *k != "left") {
             let mut less = found.clone();
             less.as_object_mut().unwrap().remove(name);
-            assert!(Row::<Event>::from_json(less).known().is_none(), "{name} of {line}");
+            assert!(Row::<LogEvent>::from_json(less).known().is_none(), "{name} of {line}");
         }
         kinds.insert(found["event"].as_str().unwrap().to_owned());
     }

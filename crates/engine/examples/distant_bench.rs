@@ -11,11 +11,11 @@ use std::{
 };
 use strongroom_engine::{BackupOptions, Silent, backup};
 use strongroom_objects::{
-    LocalDir, Near, Store,
+    CachedStore, LocalDir, Store,
     testing::{Distant, Trips},
 };
 use strongroom_repository::{Repository, Writer};
-use strongroom_workloads::{Budget, Patience};
+use strongroom_workloads::{Budget, RetryLimits};
 
 /// How often each is done; the best counts.
 const ROUNDS: usize = 3;
@@ -34,7 +34,7 @@ impl Place {
             None => (Arc::new(local), None),
             Some(round_trip) => {
                 let far = Arc::new(Distant::new(local, round_trip));
-                (Arc::new(Near::new(far.clone(), &dir.path().join("near"))), Some(far))
+                (Arc::new(CachedStore::new(far.clone(), &dir.path().join("near"))), Some(far))
             }
         };
         let cache = dir.path().join("cache");
@@ -54,7 +54,7 @@ impl Place {
         let repo = Arc::new(repo.unwrap());
         let time = VirtualTime::new(sim.clock().clone());
         let budget = Arc::new(Budget::new(true));
-        let client = in_process(sim, &time, 0, "read", budget, Patience::default()).unwrap();
+        let client = in_process(sim, &time, 0, "read", budget, RetryLimits::default()).unwrap();
         let options = BackupOptions::new("school", &cache);
         let report = time
             .run(async move { backup(repo, Arc::new(client), options, Arc::new(Silent)).await });

@@ -18,8 +18,8 @@ use std::{path::Path, sync::Arc};
 use strongroom_custody::{PublicKey, SigningKey};
 use strongroom_model::{
     Clock, Record, Series, Untrusted, canonical,
-    decision::{ApproverChange, Decided, Decision, DecisionKind, Entry},
-    plan::{ApproversSeen, Asked, PLAN_AHEAD},
+    decision::{ApproverChange, Decided, Decision, DecisionEntry, DecisionKind},
+    plan::{ApproversSeen, PLAN_AHEAD, RequestedBy},
 };
 use strongroom_repository::{Cut, Id, Node, Repository, Snapshot, TreeEditor};
 
@@ -364,7 +364,7 @@ impl Approvers {
         let mut out = Vec::new();
         for d in &self.chain {
             // As the file has it.
-            out.extend(format!("{}\n", Entry::Decision(d.clone()).to_json()?).into_bytes());
+            out.extend(format!("{}\n", DecisionEntry::Decision(d.clone()).to_json()?).into_bytes());
         }
         Ok(out)
     }
@@ -376,7 +376,7 @@ impl Approvers {
     /// Who stands behind what has this id, a plan or a decision, of those who decided about it.
     pub fn behind<'d>(
         &self,
-        (id, asked): (&str, &Asked),
+        (id, asked): (&str, &RequestedBy),
         decisions: impl Iterator<Item = &'d Record<Decision>>,
         now: Timestamp,
     ) -> Behind {
@@ -411,7 +411,7 @@ impl Approvers {
     fn approval(
         &self,
         d: &Record<Decision>,
-        asked: &Asked,
+        asked: &RequestedBy,
         now: Timestamp,
     ) -> Result<&Approver, String> {
         if !d.rest().is_empty() {
@@ -449,7 +449,7 @@ impl Approvers {
     }
 
     /// Whether an approver is who asks: by their key, or by their name.
-    pub fn is_asker(&self, approver: &Approver, asked: &Asked) -> bool {
+    pub fn is_asker(&self, approver: &Approver, asked: &RequestedBy) -> bool {
         asked.key.as_ref().is_some_and(|key| *key == approver.key.to_string())
             || is_same_person(asked.by.as_str(), &approver.name)
     }
@@ -465,7 +465,7 @@ impl Approvers {
         now: Timestamp,
     ) -> Result<Behind, Error> {
         let key = signer(decided).ok().flatten();
-        let asked = Asked {
+        let asked = RequestedBy {
             by: decided.by().into(),
             key: key.map(|key| key.to_string()),
             at: decided.from.unwrap_or(now),
@@ -478,7 +478,7 @@ impl Approvers {
     }
 
     /// The approver who asks, where their key says so.
-    fn request(&self, d: &Record<Decision>, asked: &Asked) -> Option<&Approver> {
+    fn request(&self, d: &Record<Decision>, asked: &RequestedBy) -> Option<&Approver> {
         let key = signer(d).ok().flatten()?;
         let approver = self.approver(&key)?;
         let is_theirs = d.rest().is_empty()

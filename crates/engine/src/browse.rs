@@ -3,7 +3,7 @@
 
 use crate::{
     Error, layout,
-    rooms::{self, Place},
+    owner_dirs::{self, OwnerPath},
 };
 use rayon::prelude::*;
 use regex::Regex;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, Role, Untrusted, Verdict};
 use strongroom_objects::Kind;
-use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot, Visit};
+use strongroom_repository::{Id, Node, NodeChange, NodeKind, Repository, Snapshot, Visit};
 use strongroom_workloads::OwnerKind;
 
 /// What to look for. Every condition that is given must hold.
@@ -65,7 +65,7 @@ pub fn snapshots(repo: &Repository, which: &Which) -> Result<Vec<(Id, Snapshot)>
         let fits = which.after.is_none_or(|t| s.time >= t)
             && which.before.is_none_or(|t| s.time < t)
             && which.tags.iter().all(|tag| s.tags.contains(tag));
-        let found = |user: &String| rooms::find(repo, &s.tree, OwnerKind::User, user);
+        let found = |user: &String| owner_dirs::find(repo, &s.tree, OwnerKind::User, user);
         if fits && which.user.as_ref().map(found).transpose()?.is_none_or(|f| f.is_some()) {
             out.push((id, s));
         }
@@ -194,7 +194,7 @@ pub fn find(
         if !search.trees.insert((snapshot.tree, String::new())) {
             continue;
         }
-        search.query.below = Place::find(repo, &snapshot.tree, &below)?.path().to_owned();
+        search.query.below = OwnerPath::find(repo, &snapshot.tree, &below)?.path().to_owned();
         let entries = search.query.look(repo, id, &snapshot.tree, "")?;
         if !search.dir(id, entries)? {
             break;
@@ -359,7 +359,7 @@ impl Search<'_> {
 /// What a snapshot did to an item.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase", tag = "what")]
-pub enum Step {
+pub enum HistoryStep {
     /// It was there for the first time.
     Added,
     /// Its bytes are others.
@@ -376,14 +376,14 @@ pub enum Step {
 
 /// One step in the life of an item.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Event {
+pub struct HistoryEvent {
     /// The first snapshot that shows it.
     pub snapshot: Id,
     /// When that was made.
     pub time: jiff::Timestamp,
     /// What happened.
     #[serde(flatten)]
-    pub step: Step,
+    pub step: HistoryStep,
     /// Where it stands, or stood.
     pub path: Untrusted,
     /// Its length.
@@ -399,10 +399,10 @@ pub fn history(
     repo: &Repository,
     snapshots: &[(Id, Snapshot)],
     path: &str,
-) -> Result<Vec<Event>, Error> {
+) -> Result<Vec<HistoryEvent>, Error> {
     let mut found = None;
     for (_, snapshot) in snapshots.iter().rev() {
-        let place = Place::find(repo, &snapshot.tree, path)?;
+        let place = OwnerPath::find(repo, &snapshot.tree, path)?;
         match repo.node_at(&snapshot.tree, place.path()) {
             Ok(node) if node.is_dir() => {
                 return Err(Error::Request(
@@ -432,12 +432,12 @@ pub fn history(
         let (mut now, mut gone) = (None, None);
         repo.diff(before.as_ref(), Some(&s.tree), "", &mut |at, change| {
             match change {
-                Change::Added(n) | Change::Modified { new: n, .. }
+                NodeChange::Added(n) | NodeChange::Modified { new: n, .. }
                     if is_it(at, &n, path, id.as_ref(), kind)? =>
                 {
                     now = Some((at.to_owned(), n))
                 }
-                Change::Removed(n) if is_it(at, &n, path, id.as_ref(), kind)? => {
+                NodeChange::Removed(n) if is_it(at, &n, path, id.as_ref(), kind)? => {
                     gone = Some((at.to_owned(), n))
                 }
                 _ => {}
@@ -448,21 +448,23 @@ pub fn history(
         let (step, (at, node)) = match (now, gone) {
             (Some(new), _) => {
                 let step = match &last {
-                    None => Step::Added,
-                    Some((_, old)) if old.content() != new.1.content() => Step::Content,
-                    Some((old, _)) => Step::State { from: (*old != new.0).then(|| old.into()) },
+                    None => HistoryStep::Added,
+                    Some((_, old)) if old.content() != new.1.content() => HistoryStep::Content,
+                    Some((old, _)) => {
+                        HistoryStep::State { from: (*old != new.0).then(|| old.into()) }
+                    }
                 };
                 last = Some(new.clone());
                 (step, new)
             }
             (None, Some(old)) => {
                 last = None;
-                (Step::Deleted, old)
+                (HistoryStep::Deleted, old)
             }
             (None, None) => continue,
         };
         let verdict = node.facts()?.and_then(|f| f.judgement).map(|j| j.verdict);
-        events.push(Event {
+        events.push(HistoryEvent {
             snapshot: *snapshot,
             time: s.time,
             step,

@@ -25,7 +25,7 @@ const DEPTH_MAX: usize = 400;
 
 /// Where something stands among what shares its ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct CatalogPlace {
     /// The container or collection above; empty at the top.
     pub(crate) parent: String,
     /// Name within it, with the folder of ours between the two.
@@ -45,7 +45,7 @@ pub(crate) fn part(profile: &Profile, owner: &ItemId, collection: &ItemId) -> St
 pub(crate) struct Catalog {
     db: Database,
     /// Changes since the last save.
-    fresh: Mutex<HashMap<String, Option<Place>>>,
+    fresh: Mutex<HashMap<String, Option<CatalogPlace>>>,
 }
 
 /// What stands above an entry while a catalog is rebuilt.
@@ -134,7 +134,7 @@ impl Catalog {
     ) -> Result<(), Error> {
         repo.each_entry(tree, &mut |node| {
             let facts: Option<Facts> = node.facts()?;
-            let place = |parent: &str| Place {
+            let place = |parent: &str| CatalogPlace {
                 parent: parent.to_owned(),
                 name: format!("{folder}{}", node.name),
             };
@@ -172,11 +172,11 @@ impl Catalog {
         })
     }
 
-    fn fresh(&self) -> MutexGuard<'_, HashMap<String, Option<Place>>> {
+    fn fresh(&self) -> MutexGuard<'_, HashMap<String, Option<CatalogPlace>>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn get(&self, part: &str, id: &str) -> Result<Option<Place>, Error> {
+    pub(crate) fn get(&self, part: &str, id: &str) -> Result<Option<CatalogPlace>, Error> {
         let key = key(part, id);
         if let Some(place) = self.fresh().get(&key) {
             return Ok(place.clone());
@@ -186,12 +186,12 @@ impl Catalog {
         let row = table.get(key.as_str()).map_err(cache)?;
         let Some(row) = row else { return Ok(None) };
         match row.value().split_once('\u{0}') {
-            Some((p, n)) => Ok(Some(Place { parent: p.to_owned(), name: n.to_owned() })),
+            Some((p, n)) => Ok(Some(CatalogPlace { parent: p.to_owned(), name: n.to_owned() })),
             None => Err(cache(format!("it does not say where {id} stands"))),
         }
     }
 
-    pub(crate) fn set(&self, part: &str, id: &str, place: Place) {
+    pub(crate) fn set(&self, part: &str, id: &str, place: CatalogPlace) {
         self.fresh().insert(key(part, id), Some(place));
     }
 
@@ -233,7 +233,7 @@ impl Catalog {
         // Locked until the database has them: a reader in between would find the places of
         // yesterday.
         let mut fresh = self.fresh();
-        let mut rows: Vec<(&String, &Option<Place>)> = fresh.iter().collect();
+        let mut rows: Vec<(&String, &Option<CatalogPlace>)> = fresh.iter().collect();
         rows.sort_by_key(|(key, _)| *key);
         let write = self.db.begin_write().map_err(cache)?;
         {

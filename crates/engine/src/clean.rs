@@ -4,7 +4,7 @@
 //! that it holds are taken as they stand there, but for those whose later version is clean beyond
 //! doubt: work that honest people did since.
 
-use crate::{Error, layout, rooms::Place};
+use crate::{Error, layout, owner_dirs::OwnerPath};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, Role, Series, Verdict, fit_name};
 use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit, lineage};
@@ -45,11 +45,11 @@ pub fn ahead_of_the_clock((id, s): &(Id, Snapshot), now: jiff::Timestamp) -> Opt
 }
 
 /// A snapshot with its id.
-pub type Point = (Id, Snapshot);
+pub type IdentifiedSnapshot = (Id, Snapshot);
 
 /// An item that a restore brings back.
 #[derive(Debug, Clone)]
-pub struct Chosen {
+pub struct ChosenItem {
     /// Path in the tree, in the place that it shall have.
     pub path: String,
     /// The node.
@@ -61,7 +61,11 @@ pub struct Chosen {
 }
 
 /// Messages and files of a snapshot by id, below `under`.
-pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<Chosen>, Error> {
+pub fn items(
+    repo: &Repository,
+    snapshot: &Snapshot,
+    under: &str,
+) -> Result<Vec<ChosenItem>, Error> {
     let mut all = Vec::new();
     let under = under.trim_end_matches('/');
     repo.walk(&snapshot.tree, "", &mut |path, node| {
@@ -81,7 +85,7 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
         if let (true, false, Some(facts)) = (inside, node.is_dir(), facts)
             && facts.kind.role() == Role::Item
         {
-            all.push(Chosen {
+            all.push(ChosenItem {
                 path: path.to_owned(),
                 node: node.clone(),
                 facts,
@@ -108,7 +112,7 @@ pub(crate) fn empty_folders(
     repo: &Repository,
     tree: &Id,
     under: &str,
-    chosen: &[Chosen],
+    chosen: &[ChosenItem],
 ) -> Result<Vec<Folder>, Error> {
     let under = under.trim_end_matches('/');
     let mut with_some: HashSet<&str> = HashSet::new();
@@ -147,13 +151,13 @@ pub fn clean_items(
     repo: &Repository,
     tenant: Option<&str>,
     under: &str,
-) -> Result<(Option<Point>, Vec<Chosen>), Error> {
+) -> Result<(Option<IdentifiedSnapshot>, Vec<ChosenItem>), Error> {
     let Some((id, clean)) = clean_point(repo, tenant)? else { return Ok((None, Vec::new())) };
     let latest = latest(repo, tenant)?.filter(|(l, _)| *l != id);
     // Who names a path speaks of what stands now, else of what stood then.
-    let mut place = Place::find(repo, &latest.as_ref().map_or(&clean, |(_, l)| l).tree, under)?;
+    let mut place = OwnerPath::find(repo, &latest.as_ref().map_or(&clean, |(_, l)| l).tree, under)?;
     if !place.is_owned() {
-        place = Place::find(repo, &clean.tree, under)?;
+        place = OwnerPath::find(repo, &clean.tree, under)?;
     }
     let below = |snapshot: &Snapshot| match place.in_tree(repo, &snapshot.tree)? {
         Some(path) => items(repo, snapshot, &path),
@@ -233,7 +237,11 @@ impl Remains<'_> {
     }
 }
 
-fn last_clean(repo: &Repository, snapshot: &Snapshot, c: &Chosen) -> Result<Option<Node>, Error> {
+fn last_clean(
+    repo: &Repository,
+    snapshot: &Snapshot,
+    c: &ChosenItem,
+) -> Result<Option<Node>, Error> {
     // /drives/<user>/<drive>/…
     let mut parts = c.path.split('/').skip(1);
     let (Some(a), Some(b), Some(d)) = (parts.next(), parts.next(), parts.next()) else {

@@ -13,7 +13,7 @@ use std::{
 use strongroom_custody::{PublicKey, SigningKey};
 use strongroom_model::{
     Record,
-    decision::{Decision, DecisionSignature, Entry},
+    decision::{Decision, DecisionEntry, DecisionSignature},
 };
 use strongroom_objects::{append_regular, read_regular};
 
@@ -26,20 +26,20 @@ pub trait Decisions {
     ///
     /// # Errors
     /// [`Error::Request`] when the place cannot be read, or holds what is no entry.
-    fn entries(&self) -> Result<Kept, Error>;
+    fn entries(&self) -> Result<StoredDecisions, Error>;
 
     /// Adds entries; they are there for good when this returns.
     ///
     /// # Errors
     /// [`Error::Request`] when they could not be written.
-    fn add(&self, entries: &[Entry]) -> Result<(), Error>;
+    fn add(&self, entries: &[DecisionEntry]) -> Result<(), Error>;
 }
 
 /// What a place holds.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct StoredDecisions {
     /// All entries, oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<DecisionEntry>,
     /// Sentences about what a crash cut off: it was never decided.
     pub cut: Vec<String>,
     /// Sentences about entries that this program does not know. Each may be a decision against
@@ -47,11 +47,11 @@ pub struct Kept {
     pub unknown: Vec<String>,
 }
 
-impl Kept {
+impl StoredDecisions {
     /// The decisions.
     pub fn decisions(&self) -> impl Iterator<Item = &Record<Decision>> {
         self.entries.iter().filter_map(|entry| match entry {
-            Entry::Decision(record) => Some(record),
+            DecisionEntry::Decision(record) => Some(record),
             _ => None,
         })
     }
@@ -78,13 +78,15 @@ impl DecisionFile {
 }
 
 impl Decisions for DecisionFile {
-    fn entries(&self) -> Result<Kept, Error> {
+    fn entries(&self) -> Result<StoredDecisions, Error> {
         let bytes = match read_regular(&self.path, DECISIONS_BYTES_MAX) {
             Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::default()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(StoredDecisions::default());
+            }
             Err(e) => return Err(self.failed("cannot be read", e)),
         };
-        let mut kept = Kept::default();
+        let mut kept = StoredDecisions::default();
         for (n, line) in bytes.split(|b| *b == b'\n').enumerate() {
             if line.is_empty() {
                 continue;
@@ -92,8 +94,8 @@ impl Decisions for DecisionFile {
             let place = || format!("line {} of {}", n + 1, self.path.display());
             match serde_json::from_slice(line) {
                 Ok(found) => {
-                    let entry = Entry::from_json(found);
-                    if let Entry::Unknown(found) = &entry {
+                    let entry = DecisionEntry::from_json(found);
+                    if let DecisionEntry::Unknown(found) = &entry {
                         let kind = found["record"].as_str().or(found["kind"].as_str());
                         kept.unknown.push(format!(
                             "{} ({}) is of a kind that this program does not know; use the \
@@ -116,7 +118,7 @@ impl Decisions for DecisionFile {
         Ok(kept)
     }
 
-    fn add(&self, entries: &[Entry]) -> Result<(), Error> {
+    fn add(&self, entries: &[DecisionEntry]) -> Result<(), Error> {
         if let Some(dir) = self.path.parent() {
             std::fs::create_dir_all(dir).map_err(|e| {
                 Error::Request(format!("{} cannot be made: {e}", dir.display()).into())
@@ -158,7 +160,7 @@ pub struct Person {
 
 /// How a decision stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum SignatureState {
     /// Signed with the key of the person whom it names.
     Signed,
     /// Unsigned, or signed with a key of which nothing is known; nobody configured a key for this
@@ -187,13 +189,17 @@ impl People {
     /// # Errors
     /// [`Error::Request`] that names the decision, when its signature is wrong: not over these
     /// words, or not by this person's key.
-    pub fn standing(&self, decision: &Record<Decision>) -> Result<Standing, Error> {
+    pub fn standing(&self, decision: &Record<Decision>) -> Result<SignatureState, Error> {
         let key = self.key_of(decision.person.as_deref());
         let Some(signer) = signer(decision)? else {
-            return Ok(if key.is_some() { Standing::Unproven } else { Standing::Unsigned });
+            return Ok(if key.is_some() {
+                SignatureState::Unproven
+            } else {
+                SignatureState::Unsigned
+            });
         };
         match key {
-            Some(key) if *key == signer => Ok(Standing::Signed),
+            Some(key) if *key == signer => Ok(SignatureState::Signed),
             Some(key) => Err(wrong(
                 decision,
                 &format!(
@@ -202,7 +208,7 @@ impl People {
                     key.short()
                 ),
             )),
-            None => Ok(Standing::Unsigned),
+            None => Ok(SignatureState::Unsigned),
         }
     }
 
@@ -217,7 +223,7 @@ impl People {
     ) -> Result<Record<Decision>, Error> {
         let record = signed(decision, key)?;
         match self.standing(&record)? {
-            Standing::Unproven => Err(Error::Request(
+            SignatureState::Unproven => Err(Error::Request(
                 format!(
                     "the decisions of {} are signed; name the key's file with --key",
                     record.by()
@@ -304,7 +310,7 @@ mod tests {
         let (head, other) = (key(), key());
         let people = people("A. Head", &head);
         let signed = people.record(by("A. Head"), Some(&head)).unwrap();
-        assert_eq!(people.standing(&signed).unwrap(), Standing::Signed);
+        assert_eq!(people.standing(&signed).unwrap(), SignatureState::Signed);
         // Every word counts, the unknown ones too.
         let value = serde_json::to_value(&signed).unwrap();
         let changes = [
@@ -336,13 +342,13 @@ mod tests {
     fn without_a_signature_it_counts_only_where_the_person_has_no_key() {
         let head = key();
         let unsigned = People::default().record(by("A. Head"), None).unwrap();
-        assert_eq!(People::default().standing(&unsigned).unwrap(), Standing::Unsigned);
+        assert_eq!(People::default().standing(&unsigned).unwrap(), SignatureState::Unsigned);
         let people = people("A. Head", &head);
-        assert_eq!(people.standing(&unsigned).unwrap(), Standing::Unproven);
+        assert_eq!(people.standing(&unsigned).unwrap(), SignatureState::Unproven);
         let error = people.record(by("A. Head"), None).unwrap_err().to_string();
         assert!(error.contains("--key"), "{error}");
         let other = people.record(by("B. Other"), None).unwrap();
-        assert_eq!(people.standing(&other).unwrap(), Standing::Unsigned);
+        assert_eq!(people.standing(&other).unwrap(), SignatureState::Unsigned);
     }
 
     #[test]
@@ -351,12 +357,12 @@ mod tests {
         let file = DecisionFile::new(dir.path().join("new/school.jsonl"));
         assert!(file.entries().unwrap().entries.is_empty());
         let record = People::default().record(by("A. Head"), None).unwrap();
-        file.add(&[Entry::Decision(record.clone())]).unwrap();
+        file.add(&[DecisionEntry::Decision(record.clone())]).unwrap();
         let path = dir.path().join("new/school.jsonl");
         let mut text = std::fs::read(&path).unwrap();
         text.extend_from_slice(b"{\"record\":\"delegation\",\"to\":\"x\"}\n{\"v\":1,\"ki\xc3");
         std::fs::write(&path, &text).unwrap();
-        file.add(&[Entry::Decision(record)]).unwrap();
+        file.add(&[DecisionEntry::Decision(record)]).unwrap();
         let kept = file.entries().unwrap();
         assert_eq!((kept.decisions().count(), kept.unknown.len(), kept.cut.len()), (2, 1, 1));
         assert!(kept.unknown[0].contains("line 2") && kept.unknown[0].contains("delegation"));

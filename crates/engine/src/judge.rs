@@ -1,18 +1,18 @@
 //! What the bytes say: the verdict on one version of one file, alone and against its last clean
 //! version.
 //!
-//! Rules are few and each gives a [`Reason`]. A file that was odd from the first day (a password, a
-//! broken zip, a fuzzed fixture) is not suspicious for being odd; what counts is what an honest
-//! change does not do.
+//! Rules are few and each gives a [`VerdictReason`]. A file that was odd from the first day (a
+//! password, a broken zip, a fuzzed fixture) is not suspicious for being odd; what counts is what
+//! an honest change does not do.
 
 mod format;
 
 use format::{Format, expected, format_of, is_text, structure_holds};
-use strongroom_model::{Judgement, Reason, Verdict};
+use strongroom_model::{Judgement, Verdict, VerdictReason};
 
 /// One version's name and bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Content<'a> {
+pub struct JudgedContent<'a> {
     /// File name.
     pub name: &'a str,
     /// Its bytes, or the first [`strongroom_model::limits::JUDGE_BYTES_MAX`] of them.
@@ -75,7 +75,7 @@ const KNOWN_TAILS: &[&str] = &[
 const NOTE_BYTES_MAX: usize = 64 * 1024;
 
 /// The verdict on `new`; `before` is the last clean version of the same item.
-pub fn judge(new: Content<'_>, before: Option<Content<'_>>) -> Judgement {
+pub fn judge(new: JudgedContent<'_>, before: Option<JudgedContent<'_>>) -> Judgement {
     let mut j = Judgement::clean();
     if before.is_some_and(|b| b.bytes == new.bytes) {
         judge_name(&mut j, new, before);
@@ -85,15 +85,15 @@ pub fn judge(new: Content<'_>, before: Option<Content<'_>>) -> Judgement {
     let random = is_random(new.bytes);
     judge_name(&mut j, new, before);
     if is_note(new) {
-        j.raise(Verdict::Suspicious, Reason::RansomNote);
+        j.raise(Verdict::Suspicious, VerdictReason::RansomNote);
     }
     // What the name promises: the last extension, or the one before an added one.
     let promised = expected(new.name).or_else(|| expected(stem(new.name)?));
     if now.is_none()
         && random
-        && (promised.is_some() || j.reasons.contains(&Reason::KnownExtension))
+        && (promised.is_some() || j.reasons.contains(&VerdictReason::KnownExtension))
     {
-        j.raise(Verdict::Encrypted, Reason::RandomInsteadOfFormat);
+        j.raise(Verdict::Encrypted, VerdictReason::RandomInsteadOfFormat);
     }
     if let Some(before) = before.filter(|b| !b.bytes.is_empty() && !new.bytes.is_empty()) {
         judge_change(&mut j, new, before, now, random);
@@ -105,22 +105,22 @@ fn stem(name: &str) -> Option<&str> {
     name.rsplit_once('.').map(|(s, _)| s)
 }
 
-fn judge_name(j: &mut Judgement, new: Content<'_>, before: Option<Content<'_>>) {
+fn judge_name(j: &mut Judgement, new: JudgedContent<'_>, before: Option<JudgedContent<'_>>) {
     let Some((head, tail)) = new.name.rsplit_once('.') else { return };
     let tail = tail.to_ascii_lowercase();
     let added = before.is_some_and(|b| head == b.name && !b.name.is_empty());
     if KNOWN_TAILS.contains(&tail.as_str()) && (added || expected(head).is_some()) {
-        j.raise(Verdict::Suspicious, Reason::KnownExtension);
+        j.raise(Verdict::Suspicious, VerdictReason::KnownExtension);
     }
     if added && !HONEST_TAILS.contains(&tail.as_str()) {
-        j.raise(Verdict::Suspicious, Reason::ExtensionAppended);
+        j.raise(Verdict::Suspicious, VerdictReason::ExtensionAppended);
     }
 }
 
 fn judge_change(
     j: &mut Judgement,
-    new: Content<'_>,
-    before: Content<'_>,
+    new: JudgedContent<'_>,
+    before: JudgedContent<'_>,
     now: Option<Format>,
     random: bool,
 ) {
@@ -128,7 +128,11 @@ fn judge_change(
     if now.is_none() && random && (was.is_some() || !is_random(before.bytes)) {
         j.raise(
             Verdict::Encrypted,
-            if was == Some(Format::Text) { Reason::TextLost } else { Reason::StructureLost },
+            if was == Some(Format::Text) {
+                VerdictReason::TextLost
+            } else {
+                VerdictReason::StructureLost
+            },
         );
         return;
     }
@@ -143,7 +147,7 @@ fn judge_change(
         && text_is_lost(new.bytes)
         && (new.bytes.len() < 2048 || random_share(new.bytes) > 0.2)
     {
-        j.raise(Verdict::Encrypted, Reason::TextLost);
+        j.raise(Verdict::Encrypted, VerdictReason::TextLost);
         return;
     }
     if was.is_some()
@@ -151,7 +155,7 @@ fn judge_change(
         && structure_holds(before.bytes) == Some(true)
         && structure_holds(new.bytes) == Some(false)
     {
-        j.raise(Verdict::Encrypted, Reason::StructureLost);
+        j.raise(Verdict::Encrypted, VerdictReason::StructureLost);
         return;
     }
     // A file whose own checksums hold was written by a program that knows its format.
@@ -162,13 +166,13 @@ fn judge_change(
         let certain = was.is_some() || share.was_orderly;
         j.raise(
             if certain { Verdict::Encrypted } else { Verdict::Suspicious },
-            Reason::RandomBlocksInPlace,
+            VerdictReason::RandomBlocksInPlace,
         );
         return;
     }
     if was.is_some() && now.is_none() && random_share(new.bytes) > random_share(before.bytes) + 0.25
     {
-        j.raise(Verdict::Encrypted, Reason::EntropyJump);
+        j.raise(Verdict::Encrypted, VerdictReason::EntropyJump);
     }
 }
 
@@ -250,7 +254,7 @@ fn text_is_lost(bytes: &[u8]) -> bool {
             || (high * 4 > bytes.len() && std::str::from_utf8(bytes).is_err()))
 }
 
-fn is_note(c: Content<'_>) -> bool {
+fn is_note(c: JudgedContent<'_>) -> bool {
     if c.bytes.len() > NOTE_BYTES_MAX || c.bytes.len() < 60 || !is_text(c.bytes) {
         return false;
     }

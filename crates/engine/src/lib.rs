@@ -17,16 +17,16 @@ pub mod decisions;
 mod error;
 mod judge;
 mod layout;
+pub mod owner_dirs;
 pub mod publish;
 pub mod replicate;
 pub mod restore;
-pub mod rooms;
 pub mod seal;
 
 pub use backup::{
-    Accepted, Acknowledged, BackupOptions, BackupReport, StandingAlarm, Stop, Unread, backup,
-    standing_alarms, take_back_links, unread_items,
+    Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, StandingAlarm, Stop, Unread, backup,
+    clear_delta_links, standing_alarms, unread_items,
 };
 pub use error::Error;
-pub use judge::{Content, judge};
+pub use judge::{JudgedContent, judge};
 pub use strongroom_model::{Progress, Silent};

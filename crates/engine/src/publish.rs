@@ -3,7 +3,7 @@
 
 use crate::Error;
 use std::collections::BTreeSet;
-use strongroom_custody::{Card, Chain, Manifest, SigningKey};
+use strongroom_custody::{Chain, EnrolmentCard, Manifest, SigningKey};
 use strongroom_model::Series;
 use strongroom_objects::{Key, Kind, Store, both, hash_name};
 use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN, TAG_CONFIGURATION};
@@ -53,10 +53,10 @@ pub fn repositories(store: &dyn Store) -> Result<BTreeSet<String>, Error> {
 }
 
 /// What the custodians of a vault need to know of a repository: public things alone.
-pub fn card(repo: &Repository) -> Result<Card, Error> {
+pub fn card(repo: &Repository) -> Result<EnrolmentCard, Error> {
     let config = repo.store().get(&Key::config())?;
     let keys = repo.store().list(Kind::Keys)?.into_iter().map(|e| e.name).collect();
-    Ok(Card {
+    Ok(EnrolmentCard {
         v: 1,
         repository: repo.id().to_string(),
         key: signing_key(repo.key())?.public(),

@@ -15,8 +15,8 @@ use std::{
     },
 };
 use strongroom_custody::{
-    Chain, Holding, Ledger, MirrorOptions, MirrorReport, Pace, Patient, PublicKey, Role, Trust,
-    TrustedClock, mirror,
+    Chain, Holding, Ledger, MirrorOptions, MirrorReport, Pace, PublicKey, SignerRole,
+    TolerantReader, Trust, TrustedClock, mirror,
 };
 use strongroom_model::{Series, Untrusted};
 use strongroom_objects::{
@@ -117,7 +117,7 @@ type Lacking<'c> = BTreeMap<&'c str, BTreeSet<(Kind, &'c str)>>;
 
 /// From where to where, and how well what is there is looked at.
 struct Copying<'a> {
-    source: Patient<'a>,
+    source: TolerantReader<'a>,
     from: &'a dyn Store,
     to: &'a dyn Store,
     how: Known,
@@ -135,7 +135,7 @@ enum Did {
 
 impl<'a> Copying<'a> {
     fn new(from: &'a dyn Store, to: &'a dyn Store, how: Known, progress: &'a dyn Progress) -> Self {
-        Self { source: Patient::new(from), from, to, how, progress }
+        Self { source: TolerantReader::new(from), from, to, how, progress }
     }
 
     /// Copies objects of one kind, some at once, and makes them durable: each kind is, before the
@@ -486,7 +486,8 @@ pub fn to_bucket(
     progress: &dyn Progress,
 ) -> Result<MirrorReport, Error> {
     let key = signing_key(repo.key())?;
-    let trust = Trust::Keys(vec![(bucket.vault, Role::Vault), (key.public(), Role::School)]);
+    let trust =
+        Trust::Keys(vec![(bucket.vault, SignerRole::Vault), (key.public(), SignerRole::School)]);
     let mut holding =
         Holding::open(Ledger::open(bucket.store.clone(), Some(key), &trust, Some(bucket.dir))?)?;
     let (latest, vouched) =

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 use strongroom_engine::{BackupOptions, BackupReport, Error, Silent, backup, clean};
 use strongroom_objects::testing::Memory;
 use strongroom_repository::{Repository, Writer};
-use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
+use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
 
 fn who() -> Writer {
     Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }
@@ -52,7 +52,7 @@ async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
             settings,
             Arc::new(strongroom_graph::TokioClock),
             Arc::new(Budget::new(false)),
-            Patience::default(),
+            RetryLimits::default(),
         )
         .unwrap(),
     );

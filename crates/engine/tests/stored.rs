@@ -6,11 +6,11 @@ use graph_sim::{Addresses, SeedPlan, Server, Settings, Sim};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{
-    Acknowledged, BackupOptions, BackupReport, Error, Silent, backup, clean, standing_alarms,
+    AcknowledgedAlarm, BackupOptions, BackupReport, Error, Silent, backup, clean, standing_alarms,
 };
 use strongroom_objects::testing::Memory;
 use strongroom_repository::{Cut, Found, Id, Node, Repository, Snapshot, TreeEditor, Writer};
-use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
+use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
 
 struct School {
     _server: Server,
@@ -52,7 +52,7 @@ impl School {
             settings,
             Arc::new(strongroom_graph::TokioClock),
             Arc::new(Budget::new(false)),
-            Patience::default(),
+            RetryLimits::default(),
         );
         let store = Arc::new(Memory::new());
         let password = "x".to_owned().into();
@@ -72,7 +72,7 @@ impl School {
         Arc::new(Repository::open(self.store.clone(), &password, &self.cache(), who()).unwrap())
     }
 
-    async fn try_backup(&self, acknowledged: &[Acknowledged]) -> Result<BackupReport, Error> {
+    async fn try_backup(&self, acknowledged: &[AcknowledgedAlarm]) -> Result<BackupReport, Error> {
         let mut options = BackupOptions::new("school", self.cache());
         options.acknowledged = acknowledged.to_vec();
         backup(self.open(), self.client.clone(), options, Arc::new(Silent)).await
@@ -151,7 +151,7 @@ async fn an_alarm_of_an_unknown_kind_keeps_snapshots_from_being_clean() {
     }
     // A person looked at one of them; the other stands, and stood when it was looked for.
     let all = standing_alarms(&school.open(), "school").unwrap();
-    let seen: Vec<Acknowledged> = all.iter().map(|a| a.acknowledged(None)).collect();
+    let seen: Vec<AcknowledgedAlarm> = all.iter().map(|a| a.acknowledged(None)).collect();
     let report = school.try_backup(&seen[..1]).await.unwrap();
     assert!(!has(&report, "clean") && has(&report, "alarm:encryption"), "{:?}", report.tags);
     assert!(!has(&report, "alarm:quantum-wipe"), "{:?}", report.tags);

@@ -27,7 +27,7 @@ use url::Url;
 
 /// How long to go on when things fail.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct RetryLimits {
     /// Tries of one call that fails for other reasons than throttling.
     pub tries: u32,
     /// First pause between tries; doubles each time.
@@ -36,7 +36,7 @@ pub struct Patience {
     pub throttled_s_max: u64,
 }
 
-impl Default for Patience {
+impl Default for RetryLimits {
     fn default() -> Self {
         Self { tries: 6, pause_ms: 500, throttled_s_max: 3600 }
     }
@@ -195,7 +195,7 @@ pub struct Client {
     settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Arc<Budget>,
-    pub(crate) patience: Patience,
+    pub(crate) patience: RetryLimits,
     token: tokio::sync::Mutex<Option<Token>>,
     gates: Mutex<HashMap<Scope, Arc<Semaphore>>>,
     pub(crate) counters: Counters,
@@ -219,7 +219,7 @@ impl Client {
         settings: Settings,
         clock: Arc<dyn Clock>,
         budget: Arc<Budget>,
-        patience: Patience,
+        patience: RetryLimits,
     ) -> Result<Self, Error> {
         let https = Arc::new(Https::new(&settings)?);
         Ok(Self::with_transport(settings, https, clock, budget, patience))
@@ -232,7 +232,7 @@ impl Client {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
         budget: Arc<Budget>,
-        patience: Patience,
+        patience: RetryLimits,
     ) -> Self {
         Self {
             transport,

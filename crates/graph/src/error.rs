@@ -98,7 +98,7 @@ impl Error {
 
     /// Whether a delta link is no good any more: refused for good, leading in a circle, or to
     /// somebody else. What it stood for is listed whole again.
-    pub fn spoils_link(&self) -> bool {
+    pub fn invalidates_link(&self) -> bool {
         matches!(
             self.kind,
             ErrorKind::ResyncNeeded

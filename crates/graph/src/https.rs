@@ -28,7 +28,7 @@ impl Https {
             .pool_max_idle_per_host(32)
             .http1_only();
         if let Some(path) = &settings.ca_file {
-            let pem = settled(path)
+            let pem = read_when_stable(path)
                 .map_err(|e| bad(format!("the CA file {} cannot be read: {e}", path.display())))?;
             let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| {
                 bad(format!("the CA file {} holds no certificate: {e}", path.display()))
@@ -61,7 +61,7 @@ impl Https {
 
 /// The bytes of a file that people write. Nothing else is waited for, nor is what somebody puts in
 /// its place meanwhile; and nothing without end is read.
-fn settled(path: &Path) -> std::io::Result<Vec<u8>> {
+fn read_when_stable(path: &Path) -> std::io::Result<Vec<u8>> {
     let bytes_max = limits::ANSWER_BYTES_MAX as u64;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);

@@ -3,7 +3,7 @@
 //!
 //! Error policy: an [`Error`] says what failed in one sentence, and its [`ErrorKind`] what a caller
 //! may do about it. Temporary failures are retried here and only returned when patience
-//! ([`Patience`]) is used up.
+//! ([`RetryLimits`]) is used up.
 //!
 //! Deliberately absent: what the answers are used for, constants of any cloud (authority and base
 //! URL are settings), and any knowledge of the simulator. Start at [`Client`]; all that it sends
@@ -18,18 +18,18 @@ mod inside;
 mod pages;
 mod reading;
 mod settings;
+mod sign_in_check;
 mod signin;
-mod standing;
 mod transfer;
 mod transport;
 
 pub use budget::{Budget, BudgetReport, Scope};
-pub use client::{Client, Patience, Request, Stats};
+pub use client::{Client, Request, RetryLimits, Stats};
 pub use error::{Error, ErrorKind};
 pub use https::Https;
 pub use pages::Page;
 pub use reading::Unreadable;
 pub use settings::{Credential, Settings, TokioClock};
-pub use standing::Standing;
+pub use sign_in_check::SignInCheck;
 pub use transfer::Download;
 pub use transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError};

@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 use strongroom_graph::{
-    Answering, Budget, Client, Credential, ErrorKind, HttpAnswer, HttpRequest, Https, Patience,
-    Request, Scope, Settings, Transport,
+    Answering, Budget, Client, Credential, ErrorKind, HttpAnswer, HttpRequest, Https, Request,
+    RetryLimits, Scope, Settings, Transport,
 };
 use strongroom_model::{Clock, Sleep, limits};
 
@@ -79,14 +79,14 @@ fn client_of(
     graph: &str,
     answers: impl Fn(&HttpRequest, usize) -> HttpAnswer + Send + Sync + 'static,
 ) -> (Client, Arc<Scripted>, Arc<Slept>) {
-    let patience = Patience { tries: 3, pause_ms: 1, throttled_s_max: 10_000_000 };
+    let patience = RetryLimits { tries: 3, pause_ms: 1, throttled_s_max: 10_000_000 };
     client_with("https://login.example/", graph, patience, answers)
 }
 
 fn client_with(
     authority: &str,
     graph: &str,
-    patience: Patience,
+    patience: RetryLimits,
     answers: impl Fn(&HttpRequest, usize) -> HttpAnswer + Send + Sync + 'static,
 ) -> (Client, Arc<Scripted>, Arc<Slept>) {
     let settings = Settings {
@@ -185,7 +185,7 @@ async fn a_date_says_until_when() {
 
 #[tokio::test]
 async fn an_answer_that_says_to_come_back_at_once_is_not_asked_for_ever() {
-    let patience = Patience { tries: 3, pause_ms: 100, throttled_s_max: 2 };
+    let patience = RetryLimits { tries: 3, pause_ms: 100, throttled_s_max: 2 };
     let (client, asked, _) = client_with("https://login.example/", GRAPH, patience, |_, _| {
         answer(503, &[("retry-after", "0")], "")
     });
@@ -273,7 +273,7 @@ async fn a_body_takes_no_more_memory_than_its_kind_may() {
     // Of the sign-in service.
     let taken = Arc::new(AtomicUsize::new(0));
     let body = taken.clone();
-    let patience = Patience { tries: 1, pause_ms: 1, throttled_s_max: 1 };
+    let patience = RetryLimits { tries: 1, pause_ms: 1, throttled_s_max: 1 };
     let (client, _, _) = client_with("https://endless.example/", GRAPH, patience, move |_, _| {
         let mut reply = answer(200, &[], "");
         reply.body = endless(&body);

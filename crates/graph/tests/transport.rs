@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use strongroom_graph::{
-    Answering, Budget, Client, Credential, HttpAnswer, HttpRequest, Patience, Request, Scope,
+    Answering, Budget, Client, Credential, HttpAnswer, HttpRequest, Request, RetryLimits, Scope,
     Settings, TokioClock, Transport, TransportError,
 };
 
@@ -72,7 +72,7 @@ async fn everything_goes_through_the_transport_and_the_token_to_graph_alone() {
         ca_file: None,
         user_agent: "test".into(),
     };
-    let patience = Patience { tries: 3, pause_ms: 1, throttled_s_max: 1 };
+    let patience = RetryLimits { tries: 3, pause_ms: 1, throttled_s_max: 1 };
     let budget = Arc::new(Budget::new(false));
     let client =
         Client::with_transport(settings, scripted.clone(), Arc::new(TokioClock), budget, patience);

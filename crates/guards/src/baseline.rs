@@ -129,7 +129,7 @@ impl Baseline {
                 if is_new && NAMES.iter().all(|k| settings[*k].is_null()) {
                     object.body["displayName"] = name.clone().into();
                 }
-                merge(&mut object.body, &settled(settings));
+                merge(&mut object.body, &with_sorted_lists(settings));
                 if collection == POLICIES {
                     leave_out(&mut object.body, &before, emergency);
                 }
@@ -139,7 +139,7 @@ impl Baseline {
     }
 
     /// Collections that it names and that were not read, with what they lack.
-    pub fn out_of_reach(&self, now: &Configuration) -> Vec<(String, String)> {
+    pub fn unread_collections(&self, now: &Configuration) -> Vec<(String, String)> {
         let lack = |c: &String| match now.collections.get(c) {
             None => Some((c.clone(), "it is not collected".to_owned())),
             Some(found) if found.state != CollectionState::Collected => {
@@ -168,11 +168,11 @@ fn leave_out(policy: &mut Value, before: &Value, emergency: &[String]) {
 }
 
 /// Lists of words are sets, and kept sorted wherever settings are kept.
-fn settled(v: &Value) -> Value {
+fn with_sorted_lists(v: &Value) -> Value {
     match v {
-        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), settled(v))).collect(),
+        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), with_sorted_lists(v))).collect(),
         Value::Array(rows) => {
-            let mut rows: Vec<Value> = rows.iter().map(settled).collect();
+            let mut rows: Vec<Value> = rows.iter().map(with_sorted_lists).collect();
             if rows.iter().all(Value::is_string) {
                 rows.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
             }

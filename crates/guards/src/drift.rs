@@ -18,7 +18,7 @@ use strongroom_settings::row;
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ChangeKind {
     /// It is new.
     Added,
     /// It is gone.
@@ -52,7 +52,7 @@ pub struct Change {
     /// The object.
     pub object: String,
     /// What became of it.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// In a sentence.
     pub says: Untrusted,
     /// What differs in it.
@@ -129,14 +129,19 @@ pub fn compare(
                     let there = stays.get(object).map(|(_, n)| *n);
                     out.changes.push(context.deleted(name, object, o, there));
                 }
-                None => {
-                    out.changes.push(context.change(name, object, Kind::Removed, Some(o), None))
-                }
+                None => out.changes.push(context.change(
+                    name,
+                    object,
+                    ChangeKind::Removed,
+                    Some(o),
+                    None,
+                )),
                 Some(n) if n.body != o.body => {
-                    let mut change = context.change(name, object, Kind::Changed, Some(o), Some(n));
+                    let mut change =
+                        context.change(name, object, ChangeKind::Changed, Some(o), Some(n));
                     let other = same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name);
                     if other {
-                        change.kind = Kind::Replaced;
+                        change.kind = ChangeKind::Replaced;
                         change.rank = change.rank.min(Rank::High);
                         let says = change.says.into_string();
                         change.says = format!("{says}; it is another object of that name").into();
@@ -151,7 +156,7 @@ pub fn compare(
                         rank: Rank::High,
                         collection: name.clone(),
                         object: object.clone(),
-                        kind: Kind::Changed,
+                        kind: ChangeKind::Changed,
                         says: format!(
                             "the application {object} has another credential in the \
                             place of one that looks the same"
@@ -170,7 +175,7 @@ pub fn compare(
                     out.changes.push(context.change(
                         name,
                         object,
-                        Kind::Replaced,
+                        ChangeKind::Replaced,
                         Some(o),
                         Some(n),
                     ));
@@ -182,7 +187,7 @@ pub fn compare(
             !before.contains_key(object) && stays.values().all(|(stays, _)| *stays != object)
         };
         for (object, n) in after.iter().filter(|(object, _)| is_new(object)) {
-            out.changes.push(context.change(name, object, Kind::Added, None, Some(n)));
+            out.changes.push(context.change(name, object, ChangeKind::Added, None, Some(n)));
         }
     }
     if same_tenant && !lost.is_empty() {
@@ -193,7 +198,7 @@ pub fn compare(
             rank: Rank::Critical,
             collection: applications::PERMISSIONS.to_owned(),
             object: "the backup".to_owned(),
-            kind: Kind::Removed,
+            kind: ChangeKind::Removed,
             says: format!(
                 "the backup may no longer read {shown}{more}: its permissions were taken away"
             )
@@ -216,7 +221,7 @@ pub fn compare(
                     rank: Rank::High,
                     collection: "references".to_owned(),
                     object: name,
-                    kind: Kind::Replaced,
+                    kind: ChangeKind::Replaced,
                     says: format!(
                         "{} is another object of that name now, and settings that named \
                         it mean the new one",
@@ -300,7 +305,7 @@ impl Context<'_> {
         then: &ConfigObject,
         now: Option<&ConfigObject>,
     ) -> Change {
-        let gone = self.change(collection, object, Kind::Removed, Some(then), None);
+        let gone = self.change(collection, object, ChangeKind::Removed, Some(then), None);
         let who = words::symbol(then.body["principalId"].as_str().unwrap_or("somebody"));
         let role = then.body["roleDefinitionId"].as_str();
         let what = role.map_or_else(|| object.to_owned(), |role| words::roles(&[role]));
@@ -309,14 +314,14 @@ impl Context<'_> {
              had back, which is possible for 30 days"
         );
         let known_as = gone.known_as.into_iter().chain(known_as(object, &[now])).collect();
-        Change { kind: Kind::Changed, says: says.into(), known_as, ..gone }
+        Change { kind: ChangeKind::Changed, says: says.into(), known_as, ..gone }
     }
 
     fn change(
         &self,
         collection: &str,
         object: &str,
-        kind: Kind,
+        kind: ChangeKind,
         old: Option<&ConfigObject>,
         new: Option<&ConfigObject>,
     ) -> Change {

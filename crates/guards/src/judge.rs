@@ -1,7 +1,7 @@
 //! All rules over one tenant.
 
 use crate::{
-    About, Exceptions, Facts, OwnVerdict, RULES,
+    Evidence, Exceptions, ModuleRule, OwnVerdict, RULES,
     rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity},
 };
 use serde::Serialize;
@@ -14,7 +14,7 @@ use strongroom_model::{Configuration, Untrusted};
 /// What a rule says of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum RuleVerdict {
     /// It is broken.
     Failed,
     /// A person must look.
@@ -44,7 +44,7 @@ pub struct Finding {
     /// How sure a failing verdict is.
     pub confidence: Confidence,
     /// The answer.
-    pub verdict: Verdict,
+    pub verdict: RuleVerdict,
     /// The objects concerned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub concerns: Vec<Concern>,
@@ -73,7 +73,7 @@ pub struct Report {
     /// Worst first.
     pub findings: Vec<Finding>,
     /// How many of each verdict.
-    pub counts: BTreeMap<Verdict, usize>,
+    pub counts: BTreeMap<RuleVerdict, usize>,
     /// Weighted share of what could be judged that holds, in percent; `None` when nothing could be
     /// judged.
     pub score: Option<u32>,
@@ -97,7 +97,7 @@ fn built_in(rule: &Rule) -> Finding {
         area: rule.area,
         severity: rule.severity,
         confidence: rule.confidence,
-        verdict: Verdict::Skipped,
+        verdict: RuleVerdict::Skipped,
         concerns: Vec::new(),
         accepted: Vec::new(),
         note: Untrusted::default(),
@@ -106,7 +106,7 @@ fn built_in(rule: &Rule) -> Finding {
     }
 }
 
-fn of_their_own(about: About) -> Finding {
+fn of_their_own(about: ModuleRule) -> Finding {
     Finding {
         rule: about.id.into(),
         title: about.title.into(),
@@ -114,7 +114,7 @@ fn of_their_own(about: About) -> Finding {
         area: Area::Own,
         severity: about.severity,
         confidence: Confidence::Certain,
-        verdict: Verdict::Skipped,
+        verdict: RuleVerdict::Skipped,
         concerns: Vec::new(),
         accepted: Vec::new(),
         note: Untrusted::default(),
@@ -133,12 +133,12 @@ impl Finding {
         used: &mut BTreeSet<usize>,
     ) -> Self {
         (self.verdict, self.concerns, self.note) = match judged {
-            Ok(Outcome::Passed) => (Verdict::Passed, Vec::new(), Untrusted::default()),
-            Ok(Outcome::Failed(concerns)) => (Verdict::Failed, concerns, Untrusted::default()),
-            Ok(Outcome::Manual(where_)) => (Verdict::Manual, Vec::new(), where_.into()),
-            Err(skip) => (Verdict::Skipped, Vec::new(), skip.0.into()),
+            Ok(Outcome::Passed) => (RuleVerdict::Passed, Vec::new(), Untrusted::default()),
+            Ok(Outcome::Failed(concerns)) => (RuleVerdict::Failed, concerns, Untrusted::default()),
+            Ok(Outcome::Manual(where_)) => (RuleVerdict::Manual, Vec::new(), where_.into()),
+            Err(skip) => (RuleVerdict::Skipped, Vec::new(), skip.0.into()),
         };
-        if self.verdict != Verdict::Failed {
+        if self.verdict != RuleVerdict::Failed {
             return self;
         }
         for (n, a) in exceptions
@@ -160,7 +160,7 @@ impl Finding {
             self.accepted.extend(taken.into_iter().map(|c| Concern::new(c.object, why.clone())));
         }
         if self.concerns.is_empty() {
-            self.verdict = Verdict::Accepted;
+            self.verdict = RuleVerdict::Accepted;
             let mut reasons: Vec<&str> = self.accepted.iter().map(|c| c.says.as_str()).collect();
             reasons.dedup();
             self.note = reasons.join("; ").into();
@@ -187,7 +187,7 @@ pub fn judge(
     own: Vec<OwnVerdict>,
     today: jiff::civil::Date,
 ) -> Report {
-    let facts = Facts::new(configuration, exceptions, today);
+    let facts = Evidence::new(configuration, exceptions, today);
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut findings: Vec<Finding> = Vec::with_capacity(RULES.len() + own.len());
     for rule in RULES {
@@ -217,11 +217,11 @@ pub fn judge(
     for f in &findings {
         *counts.entry(f.verdict).or_default() += 1;
     }
-    let sum = |of: &[Verdict]| {
+    let sum = |of: &[RuleVerdict]| {
         findings.iter().filter(|f| of.contains(&f.verdict)).map(|f| weight(f.severity)).sum::<u32>()
     };
-    let judged = sum(&[Verdict::Passed, Verdict::Failed, Verdict::Accepted]);
-    let score = (judged > 0).then(|| sum(&[Verdict::Passed]) * 100 / judged);
+    let judged = sum(&[RuleVerdict::Passed, RuleVerdict::Failed, RuleVerdict::Accepted]);
+    let score = (judged > 0).then(|| sum(&[RuleVerdict::Passed]) * 100 / judged);
     Report {
         tenant: configuration.tenant.clone(),
         taken: configuration.taken,

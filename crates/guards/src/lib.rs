@@ -8,21 +8,21 @@
 mod baseline;
 mod coverage;
 mod drift;
-mod facts;
+mod evidence;
 mod judge;
+mod lockout_guard;
 mod mail;
 mod own;
 mod policies;
 pub mod rule;
 mod rules;
-mod way_in;
 mod words;
 
 pub use baseline::Baseline;
 pub use coverage::{Cover, OTHERWISE, covered_by};
-pub use drift::{Change, Comparison, Kind, Property, Rank, attribute, compare};
-pub use facts::{Acceptance, Answer as OnFailureAnswer, Exceptions, Exclusion, Facts, OnFailure};
-pub use judge::{Finding, Report, Verdict, judge, judge_own};
-pub use own::{About, Answer, OwnVerdict, Question, input};
+pub use drift::{Change, ChangeKind, Comparison, Property, Rank, attribute, compare};
+pub use evidence::{Acceptance, Evidence, Exceptions, Exclusion, OnFailure, OnFailureAnswer};
+pub use judge::{Finding, Report, RuleVerdict, judge, judge_own};
+pub use lockout_guard::{emergency_users, lockout_guard};
+pub use own::{ModuleAnswer, ModuleQuestion, ModuleRule, OwnVerdict, input};
 pub use rules::RULES;
-pub use way_in::{emergency_users, way_in};

@@ -1,6 +1,6 @@
 //! Which of Exchange's protection policies reach anybody.
 
-use crate::{Facts, facts::Setting, rule::Skip};
+use crate::{Evidence, evidence::Setting, rule::Skip};
 use strongroom_model::collections::exchange;
 
 /// Applies wherever no rule applies another.
@@ -12,7 +12,7 @@ pub(crate) const BUILT_IN: &str = "Built-In Protection Policy";
 /// one, unless a rule covers all of the school's domains without exception. The rules of preset
 /// security policies are given by no interface: what presets cover is not known here.
 pub(crate) fn applied<'c>(
-    f: &Facts<'c>,
+    f: &Evidence<'c>,
     policies: &str,
     rules: &str,
     link: &str,

@@ -3,7 +3,7 @@
 //! (`rego`): nothing of it is needed to judge.
 
 use crate::{
-    Facts,
+    Evidence,
     rule::{Judged, Outcome, Severity, Skip},
 };
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// What a module says of itself in `rule`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct About {
+pub struct ModuleRule {
     /// Stable; other files refer to it.
     pub id: String,
     /// What holds when it passes.
@@ -34,7 +34,7 @@ pub struct About {
     pub names_only: bool,
 }
 
-impl About {
+impl ModuleRule {
     /// What stands for a module that cannot judge.
     pub fn broken(file: &str) -> Self {
         let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".rego");
@@ -60,14 +60,14 @@ impl About {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnVerdict {
     /// The rule.
-    pub about: About,
+    pub about: ModuleRule,
     /// Its answer.
     pub judged: Judged,
 }
 
 /// What a module is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Question {
+pub struct ModuleQuestion {
     /// Its name, for errors.
     pub file: String,
     /// The module.
@@ -79,9 +79,9 @@ pub struct Question {
 /// What it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum ModuleAnswer {
     /// What it is.
-    About(About),
+    About(ModuleRule),
     /// Its judgement.
     Judged(Outcome),
     /// It cannot judge this tenant.
@@ -94,7 +94,7 @@ pub enum Answer {
 ///
 /// # Errors
 /// Why the rule cannot judge it.
-pub fn input(about: &About, facts: &Facts<'_>) -> Result<Value, Skip> {
+pub fn input(about: &ModuleRule, facts: &Evidence<'_>) -> Result<Value, Skip> {
     let mut collections = serde_json::Map::new();
     for name in &about.inputs {
         let objects: Vec<Value> = facts

@@ -2,7 +2,7 @@
 //! nothing that lets people slip by?
 
 use crate::{
-    Facts,
+    Evidence,
     rule::{Concern, Judged, Outcome},
 };
 use serde_json::Value;
@@ -21,7 +21,7 @@ const PHISHING_RESISTANT_METHODS: &[&str] =
 
 /// A policy.
 #[derive(Clone, Copy)]
-pub(crate) struct Policy<'c> {
+pub(crate) struct AccessPolicy<'c> {
     pub(crate) name: &'c str,
     pub(crate) body: &'c Value,
 }
@@ -57,7 +57,7 @@ pub(crate) enum On {
     InsiderRisk,
 }
 
-impl<'c> Policy<'c> {
+impl<'c> AccessPolicy<'c> {
     pub(crate) fn at(&self, path: &str) -> &'c Value {
         path.split('.').fold(self.body, |v, part| &v[part])
     }
@@ -143,7 +143,7 @@ impl<'c> Policy<'c> {
     /// What lets people slip by; empty when nothing does.
     pub(crate) fn gaps(
         &self,
-        f: &Facts<'_>,
+        f: &Evidence<'_>,
         whom: Whom<'_>,
         what: What<'_>,
         on: &[On],
@@ -204,7 +204,7 @@ impl<'c> Policy<'c> {
         out
     }
 
-    fn people(&self, f: &Facts<'_>, whom: Whom<'_>, out: &mut Vec<String>) {
+    fn people(&self, f: &Evidence<'_>, whom: Whom<'_>, out: &mut Vec<String>) {
         let users = "conditions.users";
         let list = |name: &str| self.list(&format!("{users}.{name}"));
         let all = list("includeUsers").iter().any(|u| u.eq_ignore_ascii_case("All"));
@@ -317,7 +317,11 @@ pub(crate) struct Ask<'a> {
 }
 
 /// Answers it, and says what each near miss lacks.
-pub(crate) fn ask(f: &Facts<'_>, ask: &Ask<'_>, means: impl Fn(&Policy<'_>) -> bool) -> Judged {
+pub(crate) fn ask(
+    f: &Evidence<'_>,
+    ask: &Ask<'_>,
+    means: impl Fn(&AccessPolicy<'_>) -> bool,
+) -> Judged {
     let policies = f.policies()?;
     let mut near: Vec<(usize, Concern)> = Vec::new();
     for p in policies.iter().filter(|p| means(p)) {

@@ -1,6 +1,6 @@
 //! What a rule is.
 
-use crate::Facts;
+use crate::Evidence;
 use serde::{Deserialize, Serialize};
 use strongroom_model::Untrusted;
 
@@ -79,7 +79,7 @@ pub struct Rule {
     /// What to change, and where.
     pub remedy: &'static str,
     /// The judgement.
-    pub judge: fn(&Facts<'_>) -> Judged,
+    pub judge: fn(&Evidence<'_>) -> Judged,
 }
 
 /// What a rule found.

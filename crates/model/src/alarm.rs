@@ -6,7 +6,7 @@ use serde_json::Value;
 /// How bad an alarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub enum AlarmSeverity {
     /// Worth a look; the snapshot may still be clean.
     Notice,
     /// The snapshot is not clean.
@@ -83,7 +83,7 @@ pub struct Alarm {
     /// What kind.
     pub kind: AlarmKind,
     /// How bad.
-    pub severity: Severity,
+    pub severity: AlarmSeverity,
     /// Where: a user, a drive, or the tenant.
     pub scope: Untrusted,
     /// Of which of their things, by the workload's name: mail, calendars. Absent where it is of
@@ -107,7 +107,7 @@ impl Alarm {
     /// One that a run raises.
     pub fn new(
         kind: AlarmKind,
-        severity: Severity,
+        severity: AlarmSeverity,
         scope: impl Into<Untrusted>,
         text: impl Into<Untrusted>,
         items: u64,
@@ -173,7 +173,8 @@ impl AlarmList {
                 .alarms
                 .iter()
                 .filter(|row| {
-                    row.known().is_none_or(|a| a.severity == Severity::High && a.kind.is_of_data())
+                    row.known()
+                        .is_none_or(|a| a.severity == AlarmSeverity::High && a.kind.is_of_data())
                 })
                 .cloned()
                 .collect(),

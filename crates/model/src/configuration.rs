@@ -142,7 +142,7 @@ impl Configuration {
 
     /// How another configuration of the tenant calls those whom this one names. Who has the name of
     /// somebody else there is called another: a name is easily taken, an id is not.
-    pub fn words_of(&self, other: &Configuration) -> Words {
+    pub fn names_in(&self, other: &Configuration) -> SymbolNames {
         let theirs = other.principals();
         let mut taken: BTreeSet<String> = theirs.values().map(|s| s.to_lowercase()).collect();
         let mut words: BTreeMap<String, String> =
@@ -160,13 +160,13 @@ impl Configuration {
             };
             words.insert(symbol, word);
         }
-        Words(words)
+        SymbolNames(words)
     }
 
     /// The same, in which people, groups and applications are called as another configuration of
     /// the tenant calls them.
-    pub fn in_the_words_of(&self, other: &Configuration) -> Configuration {
-        let words = self.words_of(other);
+    pub fn with_names_of(&self, other: &Configuration) -> Configuration {
+        let words = self.names_in(other);
         if words.0.iter().all(|(symbol, word)| symbol == word) {
             return self.clone();
         }
@@ -225,12 +225,12 @@ pub fn is_principal(symbol: &str) -> bool {
 
 /// What symbols of one configuration are called in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words(BTreeMap<String, String>);
+pub struct SymbolNames(BTreeMap<String, String>);
 
-impl Words {
+impl SymbolNames {
     /// The way back.
-    pub fn back(&self) -> Words {
-        Words(self.0.iter().map(|(symbol, word)| (word.clone(), symbol.clone())).collect())
+    pub fn back(&self) -> SymbolNames {
+        SymbolNames(self.0.iter().map(|(symbol, word)| (word.clone(), symbol.clone())).collect())
     }
 
     /// A symbol in other words.
@@ -340,7 +340,7 @@ mod tests {
             &["@groups/E", "@groups/E (2)", "@users/y"],
             ("E (2)", "a"),
         );
-        let told = now.in_the_words_of(&then);
+        let told = now.with_names_of(&then);
         assert_eq!(
             told.collections["policies"].objects[0].body,
             json!({"exclude": ["@groups/E", "@groups/E (another)", "@users/x"]})
@@ -351,10 +351,10 @@ mod tests {
         );
         assert_eq!(told.collections["directory/referenced-groups"].objects[0].name, "E");
         assert_eq!(told.references["@groups/E"], "a");
-        assert_eq!(told.in_the_words_of(&then), told, "a second time changes nothing");
-        assert_eq!(then.in_the_words_of(&then), then);
+        assert_eq!(told.with_names_of(&then), told, "a second time changes nothing");
+        assert_eq!(then.with_names_of(&then), then);
         // And back, as an undo needs it.
-        let words = now.words_of(&then);
+        let words = now.names_in(&then);
         assert_eq!(
             words.back().name("roles/assignments", "Helper @groups/E (another) /"),
             "Helper @groups/E /"
@@ -363,7 +363,7 @@ mod tests {
         // Another case is no other name.
         let twin = school(&[("@groups/e", "b")], &["@groups/e"], ("e", "b"));
         assert_eq!(
-            twin.in_the_words_of(&then).collections["policies"].objects[0].body,
+            twin.with_names_of(&then).collections["policies"].objects[0].body,
             json!({"exclude": ["@groups/e (another)"]})
         );
     }

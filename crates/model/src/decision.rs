@@ -232,7 +232,7 @@ impl Stored for AppliedPlan {
 
 /// A line of the file that keeps decisions.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Entry {
+pub enum DecisionEntry {
     /// What somebody decided.
     Decision(Record<Decision>),
     /// What was done.
@@ -261,13 +261,13 @@ struct FirstReview {
     at: Timestamp,
 }
 
-impl Entry {
+impl DecisionEntry {
     /// Reads a line; there is none that it loses.
     pub fn from_json(found: Value) -> Self {
         let read = match found.get(RECORD).and_then(Value::as_str) {
-            None => Record::from_json(&found).ok().map(Entry::Decision),
+            None => Record::from_json(&found).ok().map(DecisionEntry::Decision),
             Some(FIRST_REVIEW) => FirstReview::deserialize(&found).ok().map(|r| {
-                Entry::Decision(Record::new(Decision {
+                DecisionEntry::Decision(Record::new(Decision {
                     says: Some(r.says),
                     seen: Some(r.seen),
                     decided: r.decision,
@@ -277,10 +277,10 @@ impl Entry {
                     ..Decision::new(DecisionKind::Review, r.change, r.reason)
                 }))
             }),
-            Some(APPLIED) => Record::from_json(&found).ok().map(Entry::Applied),
+            Some(APPLIED) => Record::from_json(&found).ok().map(DecisionEntry::Applied),
             Some(_) => None,
         };
-        read.unwrap_or(Entry::Unknown(found))
+        read.unwrap_or(DecisionEntry::Unknown(found))
     }
 
     /// The line to keep.
@@ -293,13 +293,13 @@ impl Entry {
             why: e.to_string().into(),
         };
         match self {
-            Entry::Decision(record) => serde_json::to_value(record).map_err(shape),
-            Entry::Applied(record) => {
+            DecisionEntry::Decision(record) => serde_json::to_value(record).map_err(shape),
+            DecisionEntry::Applied(record) => {
                 let mut value = serde_json::to_value(record).map_err(shape)?;
                 value[RECORD] = APPLIED.into();
                 Ok(value)
             }
-            Entry::Unknown(found) => Ok(found.clone()),
+            DecisionEntry::Unknown(found) => Ok(found.clone()),
         }
     }
 }
@@ -314,14 +314,16 @@ mod tests {
         let first = json!({"record": "decision", "change": "ab12", "says": "x was added",
             "decision": "rejected", "by": "A. Head", "reason": "not agreed", "until": null,
             "seen": "2026-03-01T00:00:00Z", "at": "2026-03-02T00:00:00Z"});
-        let Entry::Decision(d) = Entry::from_json(first) else { panic!("no decision") };
+        let DecisionEntry::Decision(d) = DecisionEntry::from_json(first) else {
+            panic!("no decision")
+        };
         assert_eq!((d.kind, d.decided), (DecisionKind::Review, Decided::Rejected));
         assert_eq!((d.subject.as_str(), d.by()), ("ab12", "A. Head"));
         assert!(d.until.is_none() && d.signature.is_none() && d.seen.is_some());
         let applied = json!({"record": "applied", "what": "baseline x", "to": null, "plan": [],
             "outcomes": [], "undo": "undo: …", "at": "2026-03-02T00:00:00Z"});
-        let entry = Entry::from_json(applied.clone());
-        assert!(matches!(entry, Entry::Applied(_)));
+        let entry = DecisionEntry::from_json(applied.clone());
+        assert!(matches!(entry, DecisionEntry::Applied(_)));
         assert_eq!(entry.to_json().unwrap(), applied);
     }
 
@@ -332,8 +334,8 @@ mod tests {
         let kind = json!({"v": 1, "kind": "veto", "subject": "x", "decided": "accepted",
             "reason": "y"});
         for found in [newer, kind, json!({"record": "delegation"}), json!({"record": "decision"})] {
-            let entry = Entry::from_json(found.clone());
-            assert!(matches!(entry, Entry::Unknown(_)), "{found}");
+            let entry = DecisionEntry::from_json(found.clone());
+            assert!(matches!(entry, DecisionEntry::Unknown(_)), "{found}");
             assert_eq!(entry.to_json().unwrap(), found);
         }
     }

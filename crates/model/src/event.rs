@@ -10,7 +10,7 @@ pub struct Cursor(pub String);
 
 /// One piece of news of a collection.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Event<T> {
+pub enum SourceEvent<T> {
     /// Something is new or changed.
     Item(T),
     /// It is gone from this collection. It may have moved to another.
@@ -32,26 +32,26 @@ pub enum Event<T> {
     },
 }
 
-impl<T> Event<T> {
+impl<T> SourceEvent<T> {
     /// The same news of something else.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Event<U> {
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> SourceEvent<U> {
         match self {
-            Event::Item(item) => Event::Item(f(item)),
-            Event::Deleted(id) => Event::Deleted(id),
-            Event::Skipped { id, name, cause } => Event::Skipped { id, name, cause },
-            Event::End { cursor } => Event::End { cursor },
+            SourceEvent::Item(item) => SourceEvent::Item(f(item)),
+            SourceEvent::Deleted(id) => SourceEvent::Deleted(id),
+            SourceEvent::Skipped { id, name, cause } => SourceEvent::Skipped { id, name, cause },
+            SourceEvent::End { cursor } => SourceEvent::End { cursor },
         }
     }
 }
 
 /// What a feed gives next.
-pub type Coming<'f, T, E> = Pin<Box<dyn Future<Output = Result<Event<T>, E>> + Send + 'f>>;
+pub type Coming<'f, T, E> = Pin<Box<dyn Future<Output = Result<SourceEvent<T>, E>> + Send + 'f>>;
 
 /// The news of one collection, one after another.
 pub trait Feed<T, E>: Send {
     /// Whether everything is listed, so that what is not named is gone.
     fn is_full(&self) -> bool;
 
-    /// The next piece. After [`Event::End`] or an error there is nothing more to ask for.
+    /// The next piece. After [`SourceEvent::End`] or an error there is nothing more to ask for.
     fn next(&mut self) -> Coming<'_, T, E>;
 }

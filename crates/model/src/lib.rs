@@ -25,15 +25,15 @@ mod shown;
 mod untrusted;
 mod verdict;
 
-pub use alarm::{Alarm, AlarmKind, AlarmList, Severity};
+pub use alarm::{Alarm, AlarmKind, AlarmList, AlarmSeverity};
 pub use canonical::canonical;
 pub use clock::{Clock, Sleep};
 pub use collection_state::CollectionState;
 pub use configuration::{
-    AuditEntry, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal,
+    AuditEntry, ConfigCollection, ConfigObject, Configuration, SymbolNames, is_guid, is_principal,
 };
 pub use ending::Ending;
-pub use event::{Coming, Cursor, Event, Feed};
+pub use event::{Coming, Cursor, Feed, SourceEvent};
 pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
 pub use names::{
     MAX_NAME_BYTES, day_folder, digest_id, extension, fit_name, message_name, short_id,
@@ -43,4 +43,4 @@ pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
 pub use shown::{shown, shown_bytes, shown_line, without_values};
 pub use untrusted::{Line, Untrusted};
-pub use verdict::{Judgement, Reason, Verdict};
+pub use verdict::{Judgement, Verdict, VerdictReason};

@@ -285,7 +285,7 @@ pub enum Undo {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct RequestedBy {
     /// Who.
     pub by: Untrusted,
     /// The public key of who asks: 64 hexadecimal digits. A decision that it signed says so too.
@@ -337,7 +337,7 @@ pub struct Plan {
     /// What undoes it.
     pub undo: Undo,
     /// Who asks, and when.
-    pub asked: Asked,
+    pub asked: RequestedBy,
     /// The approvers of its school. Absent where nobody ever was one: one person acts alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvers: Option<ApproversSeen>,
@@ -375,9 +375,9 @@ impl Record<Plan> {
 
 /// In what a fresh plan is not the one that was agreed to, one sentence for each thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference(String);
+pub struct PlanDifference(String);
 
-impl fmt::Display for Difference {
+impl fmt::Display for PlanDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -387,9 +387,9 @@ impl Plan {
     /// In what a plan that was made anew, from the same request, is another than this one. Who
     /// asked, when, and what it costs makes no difference; all else does. Where it may grow, what
     /// the fresh one would do besides is none: it is not done.
-    pub fn differs_from(&self, fresh: &Plan, may_grow: bool) -> Vec<Difference> {
+    pub fn differs_from(&self, fresh: &Plan, may_grow: bool) -> Vec<PlanDifference> {
         let mut out = Vec::new();
-        let mut say = |text: String| out.push(Difference(text));
+        let mut say = |text: String| out.push(PlanDifference(text));
         if self.school.repository != fresh.school.repository {
             say(format!(
                 "it is for the repository {}, and this is {}",
@@ -457,7 +457,7 @@ impl Plan {
             false => self.steps == fresh.steps,
         };
         if out.is_empty() && !is_same {
-            out.push(Difference("the order of its steps is another".to_owned()));
+            out.push(PlanDifference("the order of its steps is another".to_owned()));
         }
         out
     }
@@ -475,7 +475,7 @@ pub struct NotDone {
 
 /// That a plan was carried out: written before the first step, and again after the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Applied {
+pub struct PlanExecution {
     /// Format version.
     pub v: u32,
     /// Which plan.
@@ -495,7 +495,7 @@ pub struct Applied {
     pub undo: Undo,
 }
 
-impl Stored for Applied {
+impl Stored for PlanExecution {
     const NAME: &'static str = "a record of a plan that was carried out";
 }
 
@@ -543,7 +543,7 @@ mod tests {
             needs: vec!["Policy.Read.All".into()],
             cannot: vec![Unable { object: "a/b/e".into(), why: "nobody can".into() }],
             undo: Undo::RestoreSettings { to: None, objects: vec!["a/b/c".into()] },
-            asked: Asked {
+            asked: RequestedBy {
                 by: "Ada\n".into(),
                 key: None,
                 at: "2026-11-30T12:00:00Z".parse().unwrap(),

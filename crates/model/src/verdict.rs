@@ -26,7 +26,7 @@ impl Verdict {
 /// Why a verdict is not simply *clean*. Codes are stored: add, never rename.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum VerdictReason {
     /// The format that the name promises is absent and the bytes are evenly random.
     RandomInsteadOfFormat,
     /// The version before was a well-formed file of its format, this one is not.
@@ -60,7 +60,7 @@ pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
     /// What speaks for it, strongest first.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<VerdictReason>,
 }
 
 /// The form in which a judgement is stored.
@@ -69,7 +69,7 @@ struct StoredJudgement {
     is: Verdict,
     /// Absent when nothing speaks against the item.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<Vec<Reason>>,
+    why: Option<Vec<VerdictReason>>,
 }
 
 impl From<StoredJudgement> for Judgement {
@@ -92,7 +92,7 @@ impl Judgement {
     }
 
     /// Adds a reason and raises the verdict to at least `verdict`.
-    pub fn raise(&mut self, verdict: Verdict, reason: Reason) {
+    pub fn raise(&mut self, verdict: Verdict, reason: VerdictReason) {
         self.verdict = self.verdict.max(verdict);
         if !self.reasons.contains(&reason) {
             self.reasons.push(reason);

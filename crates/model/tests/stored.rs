@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 use strongroom_model::{
-    AlarmKind, AlarmList, Facts, Pending, Record, RecordError, Row, Severity,
-    decision::{Decided, DecisionKind, Entry},
+    AlarmKind, AlarmList, AlarmSeverity, Facts, Pending, Record, RecordError, Row,
+    decision::{Decided, DecisionEntry, DecisionKind},
 };
 
 const FACTS: &str = include_str!("stored/facts.jsonl");
@@ -69,7 +69,7 @@ fn alarms_of_before_stand() {
     assert!(list.rest().is_empty());
     let standing = list.standing();
     let alarm = standing[0].known().unwrap();
-    assert_eq!((alarm.kind, alarm.severity), (AlarmKind::Encryption, Severity::High));
+    assert_eq!((alarm.kind, alarm.severity), (AlarmKind::Encryption, AlarmSeverity::High));
     assert_eq!((standing.len(), list.alarms.len()), (1, 2));
     let again: Value = serde_json::from_slice(&list.to_bytes().unwrap()).unwrap();
     assert_eq!(again, serde_json::from_str::<Value>(ALARMS).unwrap());
@@ -94,9 +94,15 @@ fn lists_of_items_to_ask_for_again_are_written_as_before() {
 
 #[test]
 fn reviews_of_before_are_decisions() {
-    let entries: Vec<Entry> =
-        REVIEWS.lines().map(|l| Entry::from_json(serde_json::from_str(l).unwrap())).collect();
-    let [Entry::Decision(yes), Entry::Decision(no), Entry::Applied(applied)] = entries.as_slice()
+    let entries: Vec<DecisionEntry> = REVIEWS
+        .lines()
+        .map(|l| DecisionEntry::from_json(serde_json::from_str(l).unwrap()))
+        .collect();
+    let [
+        DecisionEntry::Decision(yes),
+        DecisionEntry::Decision(no),
+        DecisionEntry::Applied(applied),
+    ] = entries.as_slice()
     else {
         panic!("{entries:?}");
     };
@@ -110,5 +116,5 @@ fn reviews_of_before_are_decisions() {
     // What is written now is a line that those programs refuse: they ask for `record`.
     let line = entries[0].to_json().unwrap();
     assert!(line.get("record").is_none() && line["kind"] == "review");
-    assert_eq!(Entry::from_json(line), entries[0]);
+    assert_eq!(DecisionEntry::from_json(line), entries[0]);
 }

@@ -26,6 +26,7 @@
 pub mod address;
 mod azure;
 mod bounds;
+mod cached;
 #[doc(hidden)]
 pub mod conformance;
 mod entries;
@@ -33,13 +34,12 @@ mod key;
 mod local;
 mod local_hold;
 mod locked;
-mod near;
-mod patience;
 mod regular;
 mod rest;
+mod retry;
 mod s3;
-mod said;
 mod sftp;
+mod store_failures;
 #[doc(hidden)]
 pub mod testing;
 mod together;
@@ -48,20 +48,20 @@ mod xml;
 
 pub use azure::{AzureContainer, AzureCredential, AzureSettings};
 pub use bounds::ca_file_problem;
+pub use cached::{CachedStore, StoreCache};
 pub use entries::{AzureEntry, RestEntry, S3Entry, Secret, SftpEntry};
 pub use key::{Key, Kind, hash_name};
 #[doc(hidden)]
 pub use local::Disk;
 pub use local::LocalDir;
 pub use local_hold::LocalHold;
-pub use locked::{Facts, Held, LockedStore, UNKNOWN_SETTING, VersionRow, key_of, path_of};
-pub use near::{AtHand, Near};
-pub use patience::{Patience, hurry};
+pub use locked::{Held, LockedStore, StoreSettings, UNKNOWN_SETTING, VersionRow, key_of, path_of};
 pub use regular::{
     SETTINGS_BYTES_MAX, append_regular, open_regular, read_regular, read_regular_text,
 };
 pub use rest::{RestServer, RestSettings};
-pub use s3::{Answer, Attempt, S3Bucket, S3Settings};
+pub use retry::{RetryPolicy, stop_waiting};
+pub use s3::{S3Answer, S3Attempt, S3Bucket, S3Settings};
 pub use sftp::{SftpServer, SftpSettings};
 pub use together::{both, each};
 pub use vault_rest::{SealedSession, SessionSnapshot, VaultRest, VaultSettings};
@@ -128,8 +128,9 @@ pub trait Store: Send + Sync {
     fn is_distant(&self) -> bool {
         false
     }
-    /// What is kept of it on this host, where it is a way off and something is kept ([`Near`]).
-    fn at_hand(&self) -> Option<&dyn AtHand> {
+    /// What is kept of it on this host, where it is a way off and something is kept
+    /// ([`CachedStore`]).
+    fn at_hand(&self) -> Option<&dyn StoreCache> {
         None
     }
     /// Takes out of the way what bears an object's name, whatever it is. A folder keeps it in

@@ -1,5 +1,5 @@
 use crate::{
-    Facts, Held, LockedStore, StoreError, VersionRow, bounds, open_regular, read_regular,
+    Held, LockedStore, StoreError, StoreSettings, VersionRow, bounds, open_regular, read_regular,
     regular::new_file,
 };
 use bytes::Bytes;
@@ -379,8 +379,8 @@ impl LockedStore for LocalHold {
         Ok(None)
     }
 
-    fn facts(&self) -> Result<Facts, StoreError> {
-        let mut facts = Facts::new();
+    fn facts(&self) -> Result<StoreSettings, StoreError> {
+        let mut facts = StoreSettings::new();
         let test = (|| {
             let (file, path) = self.new_file("flag")?;
             let works = self.immutable && Self::flag(&file, true)?;

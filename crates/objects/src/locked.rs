@@ -36,7 +36,7 @@ pub struct VersionRow {
 }
 
 /// What can weaken a whole vault: setting to value, as text; a value that cannot be read says why.
-pub type Facts = BTreeMap<String, String>;
+pub type StoreSettings = BTreeMap<String, String>;
 
 /// How the value of a setting begins that the server does not know: so it has none like it, which
 /// is not the same as one that is empty.
@@ -78,7 +78,7 @@ pub trait LockedStore: Send + Sync {
     /// The store's own clock, where it has one.
     fn date(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Settings of the whole place that protect it or could undo it.
-    fn facts(&self) -> Result<Facts, StoreError>;
+    fn facts(&self) -> Result<StoreSettings, StoreError>;
     /// Removes what writers that were killed left half-written before this moment; answers how many
     /// files. Nothing where nothing half-written can lie.
     fn sweep(&self, _before: Timestamp) -> Result<u64, StoreError> {

@@ -1,6 +1,9 @@
 //! restic's REST protocol: rest-server, `rclone serve restic`, and whatever else speaks it.
 
-use crate::{Entry, Key, Kind, Patience, Put, Store, StoreError, bounds, hash_name, said::Said};
+use crate::{
+    Entry, Key, Kind, Put, RetryPolicy, Store, StoreError, bounds, hash_name,
+    store_failures::StoreFailures,
+};
 use bytes::Bytes;
 use reqwest::{Method, StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,7 +39,7 @@ pub struct RestServer {
     client: blocking::Client,
     /// Whether this client has seen the repository's `config`: what was there is not nowhere.
     has_config: AtomicBool,
-    patience: Patience,
+    patience: RetryPolicy,
 }
 
 /// Where an object lies.
@@ -72,12 +75,12 @@ impl RestServer {
             manifests,
             client,
             has_config: AtomicBool::default(),
-            patience: Patience::short(),
+            patience: RetryPolicy::short(),
         })
     }
 
     /// The same with another patience.
-    pub fn with_patience(self, patience: Patience) -> Self {
+    pub fn with_patience(self, patience: RetryPolicy) -> Self {
         Self { patience, ..self }
     }
 

@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 use strongroom_objects::{
-    Facts, Key, Kind, LockedStore, S3Bucket, S3Settings, Store, StoreError, UNKNOWN_SETTING,
-    VaultRest, VaultSettings,
+    Key, Kind, LockedStore, S3Bucket, S3Settings, Store, StoreError, StoreSettings,
+    UNKNOWN_SETTING, VaultRest, VaultSettings,
 };
 
 /// A server that answers each request by its first line; counts them.
@@ -206,7 +206,7 @@ const SETTINGS: [(&str, &str); 10] = [
 ];
 
 /// What a bucket says whose server answers this to each question.
-fn facts(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Facts {
+fn facts(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> StoreSettings {
     let (address, _) = server(move |first, socket| {
         let asked = first.split(['?', ' ', '&', '=']).nth(2).unwrap_or_default().to_owned();
         let (status, body) = answer(&asked);

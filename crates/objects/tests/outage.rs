@@ -16,15 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 use strongroom_objects::{
-    AzureContainer, AzureCredential, AzureSettings, Key, Kind, LockedStore, Patience, RestServer,
-    RestSettings, S3Bucket, S3Settings, Store, StoreError,
+    AzureContainer, AzureCredential, AzureSettings, Key, Kind, LockedStore, RestServer,
+    RestSettings, RetryPolicy, S3Bucket, S3Settings, Store, StoreError,
 };
 
-fn patience(most: Duration) -> Patience {
-    Patience::of(most, most, Duration::from_millis(20))
+fn patience(most: Duration) -> RetryPolicy {
+    RetryPolicy::of(most, most, Duration::from_millis(20))
 }
 
-fn rest(at: SocketAddr, patience: Patience) -> RestServer {
+fn rest(at: SocketAddr, patience: RetryPolicy) -> RestServer {
     let url = format!("http://{at}/r/").parse().unwrap();
     let settings = RestSettings { url, credential: None, ca_file: None };
     RestServer::new(settings).unwrap().with_patience(patience)
@@ -44,15 +44,15 @@ fn settings_at(endpoint: &str) -> S3Settings {
     }
 }
 
-fn bucket_at(endpoint: &str, patience: Patience) -> S3Bucket {
+fn bucket_at(endpoint: &str, patience: RetryPolicy) -> S3Bucket {
     S3Bucket::new(settings_at(endpoint)).unwrap().with_patience(patience)
 }
 
-fn bucket(at: SocketAddr, patience: Patience) -> S3Bucket {
+fn bucket(at: SocketAddr, patience: RetryPolicy) -> S3Bucket {
     bucket_at(&format!("http://{at}/"), patience)
 }
 
-fn container(at: SocketAddr, patience: Patience) -> AzureContainer {
+fn container(at: SocketAddr, patience: RetryPolicy) -> AzureContainer {
     let settings = AzureSettings {
         account: "account".into(),
         container: "r".into(),

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use strongroom_objects::{
-    Key, Kind, LocalDir, Patience, Put, SftpServer, SftpSettings, Store, StoreError, conformance,
+    Key, Kind, LocalDir, Put, RetryPolicy, SftpServer, SftpSettings, Store, StoreError, conformance,
 };
 
 fn settings(server: &Sshd, folder: &Path) -> SftpSettings {
@@ -187,7 +187,7 @@ fn openssh_that_is_gone_for_a_while_is_waited_for() {
             known_hosts_file: "known".into(),
             ssh_command: ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec(),
         };
-        let patience = Patience::of(most, most, Duration::from_millis(20));
+        let patience = RetryPolicy::of(most, most, Duration::from_millis(20));
         SftpServer::new(settings).unwrap().with_patience(patience)
     };
     let key = key_of(Kind::Data, b"a pack");

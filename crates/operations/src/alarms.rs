@@ -8,7 +8,7 @@ use crate::{Error, Kind, School, decisions, place::Doing};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
 use std::{fmt, path::Path, str::FromStr};
-use strongroom_engine::{Acknowledged, StandingAlarm, standing_alarms};
+use strongroom_engine::{AcknowledgedAlarm, StandingAlarm, standing_alarms};
 use strongroom_model::{
     Ending, Untrusted,
     decision::{Decided, Decision, DecisionKind},
@@ -225,12 +225,12 @@ const AT: &str = " at ";
 
 /// What an acknowledgement says was looked at. Those of the first programs name no time: what they
 /// closed is closed.
-fn of_decision(d: &Decision) -> Option<Acknowledged> {
+fn of_decision(d: &Decision) -> Option<AcknowledgedAlarm> {
     if d.kind != DecisionKind::Acknowledgement || d.decided != Decided::Accepted {
         return None;
     }
     let (code, scope) = d.subject.split_once(AT)?;
-    Some(Acknowledged {
+    Some(AcknowledgedAlarm {
         code: code.to_owned(),
         scope: scope.to_owned(),
         text: d.says.clone()?,
@@ -240,7 +240,7 @@ fn of_decision(d: &Decision) -> Option<Acknowledged> {
 }
 
 /// The alarms that decisions say were looked at: what a backup closes, or bears.
-pub fn looked_at(decisions: &[Decision]) -> Vec<Acknowledged> {
+pub fn looked_at(decisions: &[Decision]) -> Vec<AcknowledgedAlarm> {
     decisions.iter().filter_map(of_decision).collect()
 }
 

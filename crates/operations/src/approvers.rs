@@ -30,8 +30,8 @@ use strongroom_engine::{
 };
 use strongroom_model::{
     Record, Stored, Untrusted,
-    decision::{Decision, DecisionKind, Entry},
-    plan::{ApproversSeen, Asked},
+    decision::{Decision, DecisionEntry, DecisionKind},
+    plan::{ApproversSeen, RequestedBy},
 };
 use strongroom_repository::{Repository, Snapshot};
 
@@ -121,7 +121,7 @@ impl Approvals {
         if self.is_alone() {
             return 0;
         }
-        let asked = Asked { by: Untrusted::default(), key: None, at: now };
+        let asked = RequestedBy { by: Untrusted::default(), key: None, at: now };
         let behind = self.approvers.behind((id, &asked), self.decisions.iter(), now);
         let lacks = behind.lacks(self.enrolled().len());
         lacks.max(usize::from(!behind.rejected.is_empty()))
@@ -423,7 +423,7 @@ pub fn ask(school: &School, plan: &Record<Plan>, asker: &Asker) -> Result<(), Er
         ..Decision::new(DecisionKind::Request, plan.id()?.as_str(), "asked for")
     };
     let record = signed(decision, Some(key))?;
-    Ok(school.decisions().add(&[Entry::Decision(record)])?)
+    Ok(school.decisions().add(&[DecisionEntry::Decision(record)])?)
 }
 
 /// Who approves of a plan, with their key.
@@ -494,7 +494,7 @@ pub fn approve(school: &School, plan: &Record<Plan>, how: Approves<'_>) -> Resul
             ..Decision::new(DecisionKind::Approval, id.as_str(), how.reason)
         };
         let record = signed(decision, Some(&key))?;
-        school.decisions().add(&[Entry::Decision(record)])?;
+        school.decisions().add(&[DecisionEntry::Decision(record)])?;
     }
     Approvals::of_school(school)?.stands(plan, now)
 }
@@ -517,7 +517,7 @@ pub fn approve_decision(
     let approver = approvals.is_key_of(&key, how.by)?;
     let decided = &found.decision;
     let signed_by = decided.signature.as_ref().map(|s| s.key.clone());
-    let asked = Asked { by: decided.by().into(), key: signed_by, at: now };
+    let asked = RequestedBy { by: decided.by().into(), key: signed_by, at: now };
     if approvals.approvers.is_asker(approver, &asked) {
         let what = format!(
             "{} decided that, and nobody approves of what they decided",
@@ -539,7 +539,7 @@ pub fn approve_decision(
         ..Decision::new(DecisionKind::Approval, found.id.as_str(), how.reason)
     };
     let record = signed(made, Some(&key))?;
-    school.decisions().add(&[Entry::Decision(record)])?;
+    school.decisions().add(&[DecisionEntry::Decision(record)])?;
     let after = Approvals::of_school(school)?.undecided(now)?;
     let lacks = after.iter().find(|u| u.id == found.id).map_or(0, |u| u.lacks);
     Ok(Undecided { lacks, ..found })
@@ -569,7 +569,7 @@ pub(crate) fn approve_of(
         ..Decision::new(DecisionKind::Approval, id, how.reason)
     };
     let record = signed(made, Some(&key))?;
-    Ok(school.decisions().add(&[Entry::Decision(record)])?)
+    Ok(school.decisions().add(&[DecisionEntry::Decision(record)])?)
 }
 
 /// The decision that waits and is called by this, its id or the first digits of it.
@@ -665,7 +665,7 @@ pub async fn change(school: &School, change: Change<'_>) -> Result<Changed, Erro
         let (record, outcome) =
             found.approvers.sign((kind, &name, of), signs, &reason, clock.now())?;
         if outcome != Outcome::Known {
-            school.decisions().add(&[Entry::Decision(record)])?;
+            school.decisions().add(&[DecisionEntry::Decision(record)])?;
         }
         // As others find it: somebody may have signed at the same moment.
         let found = Approvals::of(&copy2, &repo)?;

@@ -190,7 +190,7 @@ impl Copy2 {
 
     fn can_sign_in(&self) -> Result<(), Error> {
         if let (Whose::School(tenant), Some(config)) = (&self.whose, &self.config)
-            && let Some(wrong) = config.unfit(tenant, &self.host).into_iter().next()
+            && let Some(wrong) = config.sign_in_problems(tenant, &self.host).into_iter().next()
         {
             return Err(Error::new(Kind::Configuration, wrong));
         }
@@ -234,7 +234,7 @@ impl Copy2 {
         let opened = tokio::task::spawn_blocking(move || {
             let open = || -> Result<Arc<Repository>, Error> {
                 let store = match doing {
-                    Doing::Usual => place.open_near(&cache, now)?,
+                    Doing::Usual => place.open_cached(&cache, now)?,
                     Doing::Looking | Doing::Deleting => place.open()?,
                 };
                 let repo = Repository::open(store, &password, &cache, writer)?;
@@ -260,7 +260,7 @@ impl Copy2 {
     pub(crate) fn glance(&self, cache: Option<&Path>) -> Result<Glance, Error> {
         let (place, password) = self.place_and_its_password(Doing::Usual)?;
         let store = match cache {
-            Some(cache) => place.open_near(cache, self.now())?,
+            Some(cache) => place.open_cached(cache, self.now())?,
             None => place.open()?,
         };
         let glance = Repository::glance(store.as_ref(), &password);

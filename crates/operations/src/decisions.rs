@@ -5,11 +5,11 @@ use jiff::civil::Date;
 use std::path::Path;
 use strongroom_engine::{
     Accepted, Unread,
-    decisions::{DecisionFile, Decisions, Standing, read_key},
+    decisions::{DecisionFile, Decisions, SignatureState, read_key},
 };
 use strongroom_model::{
     Untrusted,
-    decision::{Decision, DecisionKind, Entry},
+    decision::{Decision, DecisionEntry, DecisionKind},
 };
 
 /// Decisions that count, and what there is to tell of the place that keeps them.
@@ -33,7 +33,7 @@ pub fn counted(school: &School) -> Result<Counted, Error> {
     let (approvals, now) = (Approvals::of_school(school), school.now());
     let mut out = Counted::default();
     for d in kept.decisions() {
-        let is_proven = people.standing(d)? != Standing::Unproven;
+        let is_proven = people.standing(d)? != SignatureState::Unproven;
         let is_approved = !d.kind.weakens()
             || approvals.as_ref().is_ok_and(|approvals| approvals.lets_count(d, now));
         if is_proven && is_approved {
@@ -100,7 +100,7 @@ pub fn accepted_unread(decisions: &[Decision], today: Date) -> Vec<Accepted> {
 }
 
 /// Adds entries, all or none of them.
-pub(crate) fn add(school: &School, lines: &[Entry]) -> Result<(), Error> {
+pub(crate) fn add(school: &School, lines: &[DecisionEntry]) -> Result<(), Error> {
     Ok(school.decisions().add(lines)?)
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn keep(
     }
     let people = school.config().people()?;
     let key = key_file.map(read_key).transpose()?;
-    let sign = |d| Ok(Entry::Decision(people.record(d, key.as_ref())?));
+    let sign = |d| Ok(DecisionEntry::Decision(people.record(d, key.as_ref())?));
     let lines = made.into_iter().map(sign).collect::<Result<Vec<_>, Error>>()?;
     if lines.is_empty() { Ok(()) } else { Ok(school.decisions().add(&lines)?) }
 }

@@ -2,7 +2,7 @@
 //! folder of `state_dir`: from that alone it shows later that something did not happen.
 
 use crate::{
-    Error, Found, School,
+    Error, FoundAlarm, School,
     checks::{self, Part, Standing},
     files::cache::{self, Purpose},
     replicate::Replicated,
@@ -214,7 +214,7 @@ impl Attempt {
     }
 
     /// Tells what it found; all that stood and was not found is over.
-    fn tell(&self, found: &[Found]) {
+    fn tell(&self, found: &[FoundAlarm]) {
         self.school.tell(self.duty.name(), found);
     }
 
@@ -234,19 +234,19 @@ impl Attempt {
         // so is what cannot be noted: nobody knows whether it is the first time.
         if again || !noted || ending == Ending::NothingRead {
             let kind = format!("{}-failed", self.duty.name());
-            self.school.tell(&self.failures(), &[Found::high(&kind, "", why)]);
+            self.school.tell(&self.failures(), &[FoundAlarm::high(&kind, "", why)]);
         }
     }
 
     /// A backup ended.
     pub fn backed_up(self, r: &BackupReport) {
-        let raised = r.alarms.iter().map(|a| Found {
+        let raised = r.alarms.iter().map(|a| FoundAlarm {
             kind: a.kind.as_str().to_owned(),
             subject: a.subject(),
             severity: Some(a.severity),
             text: a.text.line().to_string(),
         });
-        let standing = r.standing.iter().map(|row| Found {
+        let standing = r.standing.iter().map(|row| FoundAlarm {
             kind: row.code().to_owned(),
             subject: row.subject(),
             severity: row.known().map(|a| a.severity),
@@ -280,8 +280,9 @@ impl Attempt {
 
     /// The settings were read, and these grave changes were seen, object and sentence.
     pub fn settings_kept(self, r: &ConfigurationReport, changes: &[(String, String)]) {
-        let changed = changes.iter().map(|(object, text)| Found::high("changed", object, text));
-        let lost = r.lost.iter().map(|(name, why)| Found::high("out-of-sight", name, why));
+        let changed =
+            changes.iter().map(|(object, text)| FoundAlarm::high("changed", object, text));
+        let lost = r.lost.iter().map(|(name, why)| FoundAlarm::high("out-of-sight", name, why));
         let (changed, lost) = (changed.collect::<Vec<_>>(), lost.collect::<Vec<_>>());
         if r.ending() == Ending::NothingRead {
             self.failed(r.ending(), "not one collection of settings could be read");
@@ -319,7 +320,7 @@ impl Attempt {
 
     /// The same, into the vault's bucket.
     fn mirrored(self, r: &MirrorReport) {
-        let found = r.alarms.iter().map(|(kind, text)| Found::high(kind, "", text));
+        let found = r.alarms.iter().map(|(kind, text)| FoundAlarm::high(kind, "", text));
         let found = found.collect::<Vec<_>>();
         if r.paused {
             // Outside its hours; the next run goes on from there. Nothing was looked at for long.
@@ -365,8 +366,8 @@ impl Attempt {
             }
         });
         let damage = kept.as_ref().unwrap_or(&found);
-        let rows: Vec<Found> =
-            damage.iter().map(|text| Found::high("damage", text, text)).collect();
+        let rows: Vec<FoundAlarm> =
+            damage.iter().map(|text| FoundAlarm::high("damage", text, text)).collect();
         let look = if kept.is_ok() || is_all { Look::All } else { Look::Part };
         self.school.tell_what(self.duty.name(), &rows, look);
         Standing { damage: damage.clone(), unkept: kept.err() }

@@ -50,7 +50,7 @@ pub use restoring::{BroughtBack, Restoring};
 pub use school::{Identity, School};
 pub use strongroom_engine::Stop;
 pub use strongroom_graph::TokioClock;
-pub use tell::{AlarmTest, Found};
+pub use tell::{AlarmTest, FoundAlarm};
 
 /// Hears how the work goes on.
 type Hears = Arc<dyn strongroom_model::Progress>;

@@ -12,8 +12,8 @@ use std::{
     sync::Arc,
 };
 use strongroom_objects::{
-    AzureContainer, AzureSettings, LocalDir, Near, Patience, RestServer, RestSettings, S3Bucket,
-    S3Settings, SftpServer, SftpSettings, Store, hash_name,
+    AzureContainer, AzureSettings, CachedStore, LocalDir, RestServer, RestSettings, RetryPolicy,
+    S3Bucket, S3Settings, SftpServer, SftpSettings, Store, hash_name,
 };
 
 /// What is kept of a store that is a way off, and was not used for so long, is swept away.
@@ -155,7 +155,7 @@ impl Place {
             Self::Elsewhere { at, .. } => at,
         };
         // A run of hours outlives a line that is cut for minutes.
-        let patience = Patience::long();
+        let patience = RetryPolicy::long();
         Ok(match at {
             Remote::Bucket(s) => Arc::new(S3Bucket::new((**s).clone())?.with_patience(patience)),
             Remote::Container(s) => {
@@ -171,13 +171,13 @@ impl Place {
     ///
     /// # Errors
     /// As [`Place::open`].
-    pub fn open_near(&self, cache: &Path, now: Timestamp) -> Result<Arc<dyn Store>, Error> {
+    pub fn open_cached(&self, cache: &Path, now: Timestamp) -> Result<Arc<dyn Store>, Error> {
         let far = self.open()?;
         if !far.is_distant() {
             return Ok(far);
         }
         let name = &hash_name(far.location().as_bytes())[..16];
-        let near = Near::new(far, &cache.join(format!("{name}.{}", cache::NEAR)));
+        let near = CachedStore::new(far, &cache.join(format!("{name}.{}", cache::NEAR)));
         near.sweep_kept(now - SignedDuration::from_hours(UNUSED_HOURS_MAX));
         Ok(Arc::new(near))
     }

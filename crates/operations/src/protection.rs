@@ -7,7 +7,7 @@
 //! about it any more.
 
 use crate::{
-    Error, Found, Kind, School,
+    Error, FoundAlarm, Kind, School,
     approvers::{self, Approvals, Approves},
     duty::Duty,
     files::{secrets, written},
@@ -289,8 +289,8 @@ pub fn look_and_tell(school: &School) -> Result<Option<Weaker>, Error> {
         Ok(Some(weaker)) => Some(weaker.says.join("; ")),
         Err(e) => Some(e.sentence()),
     };
-    let alarms: Vec<Found> =
-        text.into_iter().map(|text| Found::high("weakened", "", text)).collect();
+    let alarms: Vec<FoundAlarm> =
+        text.into_iter().map(|text| FoundAlarm::high("weakened", "", text)).collect();
     school.tell(FOUND_BY, &alarms);
     found
 }

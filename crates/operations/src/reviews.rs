@@ -14,9 +14,9 @@ use serde_json::json;
 use std::{collections::HashMap, path::Path};
 use strongroom_engine::{
     configuration::history,
-    decisions::{Decisions, Kept, People, Standing, read_key},
+    decisions::{Decisions, People, SignatureState, StoredDecisions, read_key},
 };
-use strongroom_guards::{Change, Kind as ChangeKind, Rank, compare};
+use strongroom_guards::{Change, ChangeKind, Rank, compare};
 use strongroom_model::{
     Configuration, Ending, Record,
     decision::{Decided, Decision, DecisionKind},
@@ -38,10 +38,10 @@ fn days_to_decide(rank: Rank) -> i64 {
 }
 
 /// A decision about a change, and how it stands.
-type Looked = (Record<Decision>, Standing);
+type Looked = (Record<Decision>, SignatureState);
 
 /// Reviews, oldest first; a wrong signature stops.
-fn reviews(kept: &Kept, people: &People) -> Result<Vec<Looked>, Error> {
+fn reviews(kept: &StoredDecisions, people: &People) -> Result<Vec<Looked>, Error> {
     kept.decisions()
         .filter(|d| d.kind == DecisionKind::Review)
         .map(|d| Ok((d.clone(), people.standing(d)?)))
@@ -95,11 +95,11 @@ impl Waiting {
     }
 }
 
-fn standing(s: Standing) -> &'static str {
+fn standing(s: SignatureState) -> &'static str {
     match s {
-        Standing::Signed => "signed",
-        Standing::Unsigned => "unsigned",
-        Standing::Unproven => "unproven",
+        SignatureState::Signed => "signed",
+        SignatureState::Unsigned => "unsigned",
+        SignatureState::Unproven => "unproven",
     }
 }
 
@@ -208,7 +208,7 @@ fn changes(steps: &[(Id, Configuration)], reviews: &[Looked], school: &School) -
                 .get(id.as_str())
                 .and_then(|all| {
                     let counts = |(seen, l): &&(Timestamp, &Looked)| {
-                        old.taken < *seen && *seen <= new.taken && l.1 != Standing::Unproven
+                        old.taken < *seen && *seen <= new.taken && l.1 != SignatureState::Unproven
                     };
                     let at =
                         |(seen, _): &&(Timestamp, &Looked)| old.taken < *seen && *seen <= new.taken;
@@ -216,7 +216,7 @@ fn changes(steps: &[(Id, Configuration)], reviews: &[Looked], school: &School) -
                     all.iter().rfind(counts).or_else(|| all.iter().rfind(at))
                 })
                 .map(|(_, l)| (*l).clone());
-            let counts = looked.as_ref().filter(|(_, s)| *s != Standing::Unproven);
+            let counts = looked.as_ref().filter(|(_, s)| *s != SignatureState::Unproven);
             let state = match counts.map(|(d, _)| d) {
                 Some(d) if !d.holds_on(today) => "open",
                 Some(d) if d.decided == Decided::Accepted => "accepted",

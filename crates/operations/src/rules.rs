@@ -11,7 +11,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 use strongroom_guards::{
-    About, Answer, Exceptions, Facts, OwnVerdict, Question, input, judge_own,
+    Evidence, Exceptions, ModuleAnswer, ModuleQuestion, ModuleRule, OwnVerdict, input, judge_own,
     rule::{Judged, Skip},
 };
 use strongroom_model::Configuration;
@@ -19,7 +19,7 @@ use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
 use strongroom_settings::rows;
 
 pub use strongroom_guards::{
-    Cover, Finding, OTHERWISE, RULES, Report, Verdict,
+    Cover, Finding, OTHERWISE, RULES, Report, RuleVerdict,
     rule::{Area, Concern, Confidence, Severity},
 };
 
@@ -27,7 +27,7 @@ pub use strongroom_guards::{
 #[derive(Debug, Clone)]
 pub struct OwnRule {
     /// What it says of itself.
-    pub about: About,
+    pub about: ModuleRule,
     file: String,
     text: String,
     judge: Judge,
@@ -40,7 +40,7 @@ pub struct OwnRules {
     rules: Vec<OwnRule>,
     /// Modules that cannot, with one sentence each. They keep no other from judging, and whoever
     /// judges without them is blind.
-    broken: Vec<(About, String)>,
+    broken: Vec<(ModuleRule, String)>,
 }
 
 impl OwnRules {
@@ -55,7 +55,7 @@ impl OwnRules {
             Ok(files) => files,
             Err(e) => {
                 out.broken.push((
-                    About::broken("rules_dir"),
+                    ModuleRule::broken("rules_dir"),
                     format!("the folder of rules {} cannot be read: {e}", dir.display()),
                 ));
                 return out;
@@ -73,12 +73,12 @@ impl OwnRules {
             match OwnRule::read(&file, &host.judge) {
                 Ok(rule) => match out.rules.iter().find(|r| r.about.id == rule.about.id) {
                     Some(first) => out.broken.push((
-                        About::broken(&name),
+                        ModuleRule::broken(&name),
                         format!("{name}: {} has the id {} too", first.file, rule.about.id),
                     )),
                     None => out.rules.push(rule),
                 },
-                Err(why) => out.broken.push((About::broken(&name), why)),
+                Err(why) => out.broken.push((ModuleRule::broken(&name), why)),
             }
         }
         out
@@ -106,7 +106,7 @@ impl OwnRules {
         exceptions: &Exceptions,
         today: Date,
     ) -> (Vec<OwnVerdict>, bool) {
-        let facts = Facts::new(configuration, exceptions, today);
+        let facts = Evidence::new(configuration, exceptions, today);
         let mut out: Vec<OwnVerdict> = self
             .broken
             .iter()
@@ -141,7 +141,7 @@ impl OwnRule {
         exceptions: &Exceptions,
         today: Date,
     ) -> Result<Value, Skip> {
-        input(&self.about, &Facts::new(configuration, exceptions, today))
+        input(&self.about, &Evidence::new(configuration, exceptions, today))
     }
 
     /// What it says of what it sees.
@@ -156,15 +156,17 @@ impl OwnRule {
             Ok(input) => input,
             Err(skip) => return (Err(skip), false),
         };
-        match self.judge.ask(&Question {
+        match self.judge.ask(&ModuleQuestion {
             file: self.file.clone(),
             text: self.text.clone(),
             input: Some(input),
         }) {
-            Answer::Judged(outcome) => (Ok(outcome), false),
-            Answer::Skipped(why) => (Err(Skip(why)), false),
-            Answer::Broken(why) => (Err(Skip(why)), true),
-            Answer::About(_) => (Err(Skip(format!("{}: it gave no verdict", self.file))), true),
+            ModuleAnswer::Judged(outcome) => (Ok(outcome), false),
+            ModuleAnswer::Skipped(why) => (Err(Skip(why)), false),
+            ModuleAnswer::Broken(why) => (Err(Skip(why)), true),
+            ModuleAnswer::About(_) => {
+                (Err(Skip(format!("{}: it gave no verdict", self.file))), true)
+            }
         }
     }
 }
@@ -174,11 +176,12 @@ fn module(file: &Path, judge: &Judge) -> Result<OwnRule, String> {
     let bytes = read_regular(file, SETTINGS_BYTES_MAX)
         .map_err(|e| format!("{name} cannot be read: {e}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
-    let about = match judge.ask(&Question { file: name.clone(), text: text.clone(), input: None }) {
-        Answer::About(about) => about,
-        Answer::Broken(why) | Answer::Skipped(why) => return Err(why),
-        Answer::Judged(_) => return Err(format!("{name}: it does not say what it is")),
-    };
+    let about =
+        match judge.ask(&ModuleQuestion { file: name.clone(), text: text.clone(), input: None }) {
+            ModuleAnswer::About(about) => about,
+            ModuleAnswer::Broken(why) | ModuleAnswer::Skipped(why) => return Err(why),
+            ModuleAnswer::Judged(_) => return Err(format!("{name}: it does not say what it is")),
+        };
     let known: BTreeSet<&str> = rows().map(|r| r.name).collect();
     if let Some(unknown) = about.inputs.iter().find(|i| !known.contains(i.as_str())) {
         let like = known.iter().find(|k| {
@@ -221,9 +224,9 @@ impl Judge {
     }
 
     /// Runs one module.
-    fn ask(&self, question: &Question) -> Answer {
+    fn ask(&self, question: &ModuleQuestion) -> ModuleAnswer {
         let file = &question.file;
-        let broken = |why: String| Answer::Broken(format!("{file}: {why}"));
+        let broken = |why: String| ModuleAnswer::Broken(format!("{file}: {why}"));
         let out = match self.run(question) {
             Ok(out) => out,
             Err(why) => return broken(format!("it cannot be run: {why}")),
@@ -244,7 +247,7 @@ impl Judge {
         }
     }
 
-    fn run(&self, question: &Question) -> Result<Output, String> {
+    fn run(&self, question: &ModuleQuestion) -> Result<Output, String> {
         let said = |e: std::io::Error| e.to_string();
         let mut child = Command::new(self.program.as_ref().map_err(String::clone)?)
             .arg(self.argument)
@@ -268,7 +271,10 @@ impl Judge {
 ///
 /// # Errors
 /// [`Kind::Internal`], where the question is none, or the limits cannot be set.
-pub fn answer(question: impl Read, run: impl FnOnce(&Question) -> Answer) -> Result<String, Error> {
+pub fn answer(
+    question: impl Read,
+    run: impl FnOnce(&ModuleQuestion) -> ModuleAnswer,
+) -> Result<String, Error> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     for (what, most) in
         [(Resource::As, MEMORY_BYTES_MAX), (Resource::Cpu, CPU_S_MAX), (Resource::Core, 0)]
@@ -278,6 +284,6 @@ pub fn answer(question: impl Read, run: impl FnOnce(&Question) -> Answer) -> Res
         })?;
     }
     let wrong = |e| Error::because(Kind::Internal, "a question to a module is none", e);
-    let question: Question = serde_json::from_reader(question).map_err(wrong)?;
+    let question: ModuleQuestion = serde_json::from_reader(question).map_err(wrong)?;
     serde_json::to_string(&run(&question)).map_err(wrong)
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use jiff::{Timestamp, civil::Date};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
-use strongroom_graph::{Budget, Client, Credential, Https, Patience, Settings, Transport};
+use strongroom_graph::{Budget, Client, Credential, Https, RetryLimits, Settings, Transport};
 use strongroom_repository::Repository;
 
 /// One school: its tenant, its copies, and the host of whoever works for it. Made once, where a
@@ -227,7 +227,7 @@ impl School {
     ) -> Result<Arc<Client>, Error> {
         let settings = self.signs_in_as(identity)?;
         let backup = &self.0.tenant.backup;
-        let patience = Patience {
+        let patience = RetryLimits {
             tries: backup.tries,
             pause_ms: backup.pause_ms,
             throttled_s_max: backup.throttled_s_max,

@@ -13,32 +13,32 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    Alarm, Standing, Standings,
-    alarm_command::{Bell, Line, try_out},
+    HostAlarm, StandingHostAlarm, StandingHostAlarms,
+    alarm_command::{AlarmDispatcher, AlarmLine, try_out},
     heartbeat::{self, TELL},
     look_again,
 };
-use strongroom_model::{Record, RecordError, Row, Severity, Stored, Untrusted};
+use strongroom_model::{AlarmSeverity, Record, RecordError, Row, Stored, Untrusted};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
 
 /// Something wrong that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundAlarm {
     /// A short code.
     pub kind: String,
     /// What it is about; empty where the kind says it all.
     pub subject: String,
     /// How bad it is, where that is known.
-    pub severity: Option<Severity>,
+    pub severity: Option<AlarmSeverity>,
     /// One sentence.
     pub text: String,
 }
 
-impl Found {
+impl FoundAlarm {
     /// What is as bad as it gets.
     pub fn high(kind: &str, subject: &str, text: impl Into<String>) -> Self {
         let (kind, subject) = (kind.to_owned(), subject.to_owned());
-        Self { kind, subject, severity: Some(Severity::High), text: text.into() }
+        Self { kind, subject, severity: Some(AlarmSeverity::High), text: text.into() }
     }
 }
 
@@ -114,15 +114,15 @@ impl School {
     /// nothing twice. What stood and was not found is over. It waits for the program that is told,
     /// which has ten seconds; that it fails is noted and told itself, and keeps nobody from
     /// anything. What could not be told is told again by the next look.
-    pub fn tell(&self, found_by: &str, found: &[Found]) {
+    pub fn tell(&self, found_by: &str, found: &[FoundAlarm]) {
         self.tell_what(found_by, found, Look::All);
     }
 
     /// Tells what happened: each time that it does, since it neither stands nor ends.
-    pub fn tell_events(&self, found: &[Found]) {
+    pub fn tell_events(&self, found: &[FoundAlarm]) {
         let found = merged(found);
         match self.state() {
-            Ok(dir) => drop(self.ring(&dir, &alarms(&found), &found)),
+            Ok(dir) => drop(self.dispatch(&dir, &alarms(&found), &found)),
             Err(e) => self.ring_from_nowhere(&e.sentence(), &found),
         }
     }
@@ -144,10 +144,10 @@ impl School {
         };
         let mut said = tempfile::tempfile().map_err(failed)?;
         let text = format!("a test by {} on {}: no alarm", self.host().account, self.host().name);
-        let line = Line {
+        let line = AlarmLine {
             subject: Some(self.name().to_owned()),
             severity: Some("high"),
-            ..Line::new("test", &text)
+            ..AlarmLine::new("test", &text)
         };
         let done = try_out(&program, "school", self.name(), &line, &said);
         let mut bytes = Vec::new();
@@ -157,16 +157,16 @@ impl School {
         if let (Ok(()), Ok(dir)) = (&done, self.state())
             && let Some((since, _)) = untold(&dir)
         {
-            let bell = Arc::new(Bell::new("school"));
-            bell.ring_again(&dir, self.name(), Some(program.clone()), since);
-            bell.settle();
+            let bell = Arc::new(AlarmDispatcher::new("school"));
+            bell.dispatch_again(&dir, self.name(), Some(program.clone()), since);
+            bell.wait_for_calls();
         }
         let said = String::from_utf8_lossy(&bytes).into_owned().into();
         Ok(AlarmTest { program, failed: done.err(), said })
     }
 
     /// Tells what somebody found who looked for so much.
-    pub(crate) fn tell_what(&self, found_by: &str, found: &[Found], look: Look) {
+    pub(crate) fn tell_what(&self, found_by: &str, found: &[FoundAlarm], look: Look) {
         let found = &merged(found);
         let unkept = |why: &str| {
             tracing::warn!("{}: which alarms stand is not kept: {why}", self.name());
@@ -184,7 +184,7 @@ impl School {
         };
         // Kept last, and only what got through: who is killed before, or could not tell it, tells
         // it again.
-        if self.ring(&dir, &new, found)
+        if self.dispatch(&dir, &new, found)
             && let Err(why) = self.news(&dir, found_by, found, look, Keep::Yes)
         {
             tracing::debug!("{why}");
@@ -192,31 +192,36 @@ impl School {
     }
 
     /// Tells all, where nothing can be kept.
-    fn ring_from_nowhere(&self, why: &str, found: &[Found]) {
+    fn ring_from_nowhere(&self, why: &str, found: &[FoundAlarm]) {
         tracing::warn!("{}: which alarms stand is not kept: {why}", self.name());
         match tempfile::tempdir() {
-            Ok(dir) => drop(self.ring(dir.path(), &alarms(found), found)),
+            Ok(dir) => drop(self.dispatch(dir.path(), &alarms(found), found)),
             Err(e) => tracing::error!("{}: no alarm is told: {e}", self.name()),
         }
     }
 
     /// Tells what is new, and waits for whoever is told. Answers whether they heard it, as far as
     /// there is somebody to hear it.
-    fn ring(&self, dir: &Path, new: &[Alarm], found: &[Found]) -> bool {
+    fn dispatch(&self, dir: &Path, new: &[HostAlarm], found: &[FoundAlarm]) -> bool {
         if self.alarm_command().is_empty() {
-            Arc::new(Bell::new("school")).ring(dir, self.name(), None, &lines(new, found));
+            Arc::new(AlarmDispatcher::new("school")).dispatch(
+                dir,
+                self.name(),
+                None,
+                &lines(new, found),
+            );
             return true;
         }
-        let bell = Arc::new(Bell::new("school"));
+        let bell = Arc::new(AlarmDispatcher::new("school"));
         let program = || Some(self.alarm_command().to_vec());
         // What could not be told before is told again, so that its failure ends.
         if let Some((since, _)) = untold(dir)
             && (!new.is_empty() || self.now().duration_since(since).abs() >= TRY_AGAIN)
         {
-            bell.ring_again(dir, self.name(), program(), since);
+            bell.dispatch_again(dir, self.name(), program(), since);
         }
-        bell.ring(dir, self.name(), program(), &lines(new, found));
-        bell.settle();
+        bell.dispatch(dir, self.name(), program(), &lines(new, found));
+        bell.wait_for_calls();
         new.is_empty() || untold(dir).is_none()
     }
 
@@ -225,10 +230,10 @@ impl School {
         &self,
         dir: &Path,
         found_by: &str,
-        found: &[Found],
+        found: &[FoundAlarm],
         look: Look,
         keep: Keep,
-    ) -> Result<Vec<Alarm>, String> {
+    ) -> Result<Vec<HostAlarm>, String> {
         let _alone = heartbeat::alone(dir);
         let path = dir.join(FILE);
         let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
@@ -249,7 +254,8 @@ impl School {
         let rows = all.found_by.entry(found_by.to_owned()).or_default();
         let (known, unknown): (Vec<_>, Vec<_>) =
             std::mem::take(rows).into_iter().partition(|row| row.known().is_some());
-        let mut standing: Standings = known.iter().filter_map(Row::known).map(entry).collect();
+        let mut standing: StandingHostAlarms =
+            known.iter().filter_map(Row::known).map(entry).collect();
         let kinds: Vec<String> = match look {
             Look::All => standing.keys().map(|(kind, _)| kind.clone()).collect(),
             Look::Part => Vec::new(),
@@ -275,16 +281,16 @@ fn untold(dir: &Path) -> Option<(jiff::Timestamp, String)> {
     heartbeat::read(dir).ok()??.duties.get(TELL)?.failed.clone()
 }
 
-fn alarms(found: &[Found]) -> Vec<Alarm> {
-    found.iter().map(|f| Alarm::new(&f.kind, &f.subject, &f.text)).collect()
+fn alarms(found: &[FoundAlarm]) -> Vec<HostAlarm> {
+    found.iter().map(|f| HostAlarm::new(&f.kind, &f.subject, &f.text)).collect()
 }
 
 /// One of each kind and subject, as grave as the gravest and with the sentences of all, the gravest
 /// first.
-fn merged(found: &[Found]) -> Vec<Found> {
-    let mut sorted: Vec<&Found> = found.iter().collect();
+fn merged(found: &[FoundAlarm]) -> Vec<FoundAlarm> {
+    let mut sorted: Vec<&FoundAlarm> = found.iter().collect();
     sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    let mut out: Vec<Found> = Vec::new();
+    let mut out: Vec<FoundAlarm> = Vec::new();
     let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for f in sorted {
         match places.get(&(f.kind.as_str(), f.subject.as_str())) {
@@ -305,26 +311,30 @@ fn merged(found: &[Found]) -> Vec<Found> {
 
 /// What the program is told of alarms that were among what was found; the gravest first, since it
 /// is not told of any number.
-fn lines(new: &[Alarm], found: &[Found]) -> Vec<Line> {
-    let severity = |a: &Alarm| {
+fn lines(new: &[HostAlarm], found: &[FoundAlarm]) -> Vec<AlarmLine> {
+    let severity = |a: &HostAlarm| {
         let of_kind = || found.iter().filter(|f| f.kind == a.kind);
-        let same = of_kind().find(|f| Alarm::new(&f.kind, &f.subject, "").subject == a.subject);
+        let same = of_kind().find(|f| HostAlarm::new(&f.kind, &f.subject, "").subject == a.subject);
         // The row of what there was no room for.
         same.or_else(|| of_kind().max_by_key(|f| f.severity)).and_then(|f| f.severity)
     };
-    let mut graded: Vec<(Option<Severity>, &Alarm)> =
+    let mut graded: Vec<(Option<AlarmSeverity>, &HostAlarm)> =
         new.iter().map(|a| (severity(a), a)).collect();
     graded.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
-    let line = |(severity, a): (Option<Severity>, &Alarm)| Line {
-        severity: severity.map(|s| if s == Severity::High { "high" } else { "notice" }),
+    let line = |(severity, a): (Option<AlarmSeverity>, &HostAlarm)| AlarmLine {
+        severity: severity.map(|s| if s == AlarmSeverity::High { "high" } else { "notice" }),
         subject: Some(a.subject.clone()),
-        ..Line::new(&a.kind, &a.text)
+        ..AlarmLine::new(&a.kind, &a.text)
     };
     graded.into_iter().map(line).collect()
 }
 
-fn entry(s: &Stands) -> ((String, String), Standing) {
-    let standing =
-        Standing { since: s.since, told: s.told, text: s.text.clone(), acknowledged: None };
+fn entry(s: &Stands) -> ((String, String), StandingHostAlarm) {
+    let standing = StandingHostAlarm {
+        since: s.since,
+        told: s.told,
+        text: s.text.clone(),
+        acknowledged: None,
+    };
     ((s.kind.clone(), s.subject.clone()), standing)
 }

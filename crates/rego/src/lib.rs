@@ -1,5 +1,6 @@
 //! Customers' own rules in Rego: one module, evaluated alone. `docs/rules.md` says how one is
-//! written; what it is asked and what it answers is `guards`' ([`Question`], [`Answer`]).
+//! written; what it is asked and what it answers is `guards`' ([`ModuleQuestion`],
+//! [`ModuleAnswer`]).
 //!
 //! A module can take all memory or call itself without end, and no interpreter stops that from
 //! within. So [`run`] is meant for a process of its own with limits of its own; whoever owns that
@@ -15,7 +16,7 @@ use std::{
     time::Duration,
 };
 use strongroom_guards::{
-    About, Answer, Question,
+    ModuleAnswer, ModuleQuestion, ModuleRule,
     rule::{Concern, Outcome, one_line},
 };
 
@@ -31,19 +32,19 @@ const JUDGE_S_MAX: u64 = 2;
 const STEPS_BETWEEN_LOOKS: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 
 /// Runs a module. It takes what memory and stack the module takes.
-pub fn run(question: &Question) -> Answer {
+pub fn run(question: &ModuleQuestion) -> ModuleAnswer {
     let file = question.file.as_str();
     let module = match Module::parse(file, &question.text) {
         Ok(m) => m,
-        Err(why) => return Answer::Broken(why),
+        Err(why) => return ModuleAnswer::Broken(why),
     };
-    let Some(input) = &question.input else { return Answer::About(module.about) };
+    let Some(input) = &question.input else { return ModuleAnswer::About(module.about) };
     let verdict = module.judge(input);
     // Missing data never passes: whoever passes without it has looked at nothing.
-    if matches!(verdict, Answer::Judged(Outcome::Passed)) && !module.about.names_only {
+    if matches!(verdict, ModuleAnswer::Judged(Outcome::Passed)) && !module.about.names_only {
         let (bare, had) = bare(input);
-        if had && matches!(module.judge(&bare), Answer::Judged(Outcome::Passed)) {
-            return Answer::Skipped(
+        if had && matches!(module.judge(&bare), ModuleAnswer::Judged(Outcome::Passed)) {
+            return ModuleAnswer::Skipped(
                 "it passes too where every setting that it looks at is missing: let `passed` name \
                  the values that it wants (or say `names_only`)"
                     .to_owned(),
@@ -67,7 +68,7 @@ fn bare(input: &Value) -> (Value, bool) {
 }
 
 struct Module {
-    about: About,
+    about: ModuleRule,
     file: String,
     package: String,
     engine: Engine,
@@ -101,7 +102,7 @@ impl Module {
         let said = engine.eval_rule(format!("{package}.rule")).map_err(|e| wrong(sentence(&e)))?;
         let said =
             plain(&said).ok_or_else(|| wrong("`rule` must not depend on the input".to_owned()))?;
-        let mut about: About =
+        let mut about: ModuleRule =
             serde_json::from_value(said).map_err(|e| wrong(format!("`rule`: {e}")))?;
         if !about.id.starts_with("own.")
             || about.id.len() > 80
@@ -145,11 +146,12 @@ impl Module {
 
     /// The first of these that fits: failed, skipped, manual, passed. A setting that is not there
     /// makes Rego's conditions undefined, and what is undefined has not passed.
-    fn judge(&self, input: &Value) -> Answer {
-        self.answer(input).unwrap_or_else(|why| Answer::Broken(format!("{}: {why}", self.file)))
+    fn judge(&self, input: &Value) -> ModuleAnswer {
+        self.answer(input)
+            .unwrap_or_else(|why| ModuleAnswer::Broken(format!("{}: {why}", self.file)))
     }
 
-    fn answer(&self, input: &Value) -> Result<Answer, String> {
+    fn answer(&self, input: &Value) -> Result<ModuleAnswer, String> {
         let mut engine = self.engine.clone();
         engine.set_input(Rego::from_json_str(&input.to_string()).map_err(|e| sentence(&e))?);
         let mut ask = |name: &str| -> Result<Option<Value>, String> {
@@ -179,18 +181,18 @@ impl Module {
             }
         };
         if !concerns.is_empty() {
-            return Ok(Answer::Judged(Outcome::Failed(concerns)));
+            return Ok(ModuleAnswer::Judged(Outcome::Failed(concerns)));
         }
         if let Some(why) = words("skipped", ask("skipped")?, "the module says so")? {
-            return Ok(Answer::Skipped(why));
+            return Ok(ModuleAnswer::Skipped(why));
         }
         if let Some(where_) = words("manual", ask("manual")?, "the module wants a person to look")?
         {
-            return Ok(Answer::Judged(Outcome::Manual(where_)));
+            return Ok(ModuleAnswer::Judged(Outcome::Manual(where_)));
         }
         match ask("passed")? {
-            Some(Value::Bool(true)) => Ok(Answer::Judged(Outcome::Passed)),
-            Some(Value::Bool(false)) | None => Ok(Answer::Skipped(
+            Some(Value::Bool(true)) => Ok(ModuleAnswer::Judged(Outcome::Passed)),
+            Some(Value::Bool(false)) | None => Ok(ModuleAnswer::Skipped(
                 "it has neither failed nor passed: most often because a setting \
                     that it looks at is missing"
                     .to_owned(),

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use strongroom_guards::{
-    Answer, Exceptions, Facts, Finding, OwnVerdict, Question, Verdict, input, judge, judge_own,
-    rule::Skip,
+    Evidence, Exceptions, Finding, ModuleAnswer, ModuleQuestion, OwnVerdict, RuleVerdict, input,
+    judge, judge_own, rule::Skip,
 };
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
 use strongroom_rego::run;
@@ -51,15 +51,17 @@ fn judged(text: &str, tenant: &Configuration) -> Finding {
 }
 
 fn verdict(text: &str, tenant: &Configuration) -> OwnVerdict {
-    let question = |input| Question { file: "invites.rego".into(), text: text.into(), input };
-    let Answer::About(about) = run(&question(None)) else { panic!("{:?}", run(&question(None))) };
+    let question = |input| ModuleQuestion { file: "invites.rego".into(), text: text.into(), input };
+    let ModuleAnswer::About(about) = run(&question(None)) else {
+        panic!("{:?}", run(&question(None)))
+    };
     let exceptions = Exceptions::default();
-    let judged = match input(&about, &Facts::new(tenant, &exceptions, day())) {
+    let judged = match input(&about, &Evidence::new(tenant, &exceptions, day())) {
         Err(skip) => Err(skip),
         Ok(input) => match run(&question(Some(input))) {
-            Answer::Judged(outcome) => Ok(outcome),
-            Answer::Skipped(why) | Answer::Broken(why) => Err(Skip(why)),
-            Answer::About(_) => panic!("a verdict was asked"),
+            ModuleAnswer::Judged(outcome) => Ok(outcome),
+            ModuleAnswer::Skipped(why) | ModuleAnswer::Broken(why) => Err(Skip(why)),
+            ModuleAnswer::About(_) => panic!("a verdict was asked"),
         },
     };
     OwnVerdict { about, judged }
@@ -69,25 +71,25 @@ fn verdict(text: &str, tenant: &Configuration) -> OwnVerdict {
 fn a_module_passes_fails_and_is_skipped_like_any_rule() {
     assert_eq!(
         judged(INVITES, &tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}))).verdict,
-        Verdict::Passed
+        RuleVerdict::Passed
     );
     let found = judged(INVITES, &tenant(json!({"allowInvitesFrom": "everyone"})));
     assert_eq!(
         (found.verdict, found.concerns[0].says.as_str()),
-        (Verdict::Failed, "allowInvitesFrom is everyone")
+        (RuleVerdict::Failed, "allowInvitesFrom is everyone")
     );
     // Missing in each way: the setting, its value, the object, the collection, the permission.
     for body in [json!({}), json!({"allowInvitesFrom": null})] {
         let found = judged(INVITES, &tenant(body));
-        assert_eq!(found.verdict, Verdict::Skipped, "{found:?}");
+        assert_eq!(found.verdict, RuleVerdict::Skipped, "{found:?}");
         assert!(found.note.as_str().contains("neither failed nor passed"));
     }
     let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
     let mut lacking = good.clone();
     lacking.collections.get_mut("identity/authorization").unwrap().objects.clear();
-    assert_eq!(judged(INVITES, &lacking).verdict, Verdict::Skipped);
+    assert_eq!(judged(INVITES, &lacking).verdict, RuleVerdict::Skipped);
     lacking.collections.clear();
-    assert_eq!(judged(INVITES, &lacking).verdict, Verdict::Skipped);
+    assert_eq!(judged(INVITES, &lacking).verdict, RuleVerdict::Skipped);
     let mut denied = good;
     denied.collections.get_mut("identity/authorization").unwrap().state =
         CollectionState::Failed { why: "503".into(), kept: true };
@@ -104,12 +106,12 @@ fn a_rule_that_would_pass_without_its_data_does_not_pass() {
     let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
     let found = judged(&liar, &good);
     assert!(
-        found.verdict == Verdict::Skipped && found.note.as_str().contains("is missing"),
+        found.verdict == RuleVerdict::Skipped && found.note.as_str().contains("is missing"),
         "{found:?}"
     );
     // Who looks at names alone may say so.
     let names = liar.replace("\"severity\"", "\"names_only\": true, \"severity\"");
-    assert_eq!(judged(&names, &good).verdict, Verdict::Passed);
+    assert_eq!(judged(&names, &good).verdict, RuleVerdict::Passed);
 }
 
 #[test]
@@ -125,8 +127,8 @@ fn own_rules_stand_among_the_others_and_can_be_accepted() {
             .find(|f| f.rule == "own.admins-invite")
             .unwrap()
     };
-    assert_eq!(find(&Exceptions::default()).verdict, Verdict::Failed);
-    assert_eq!(find(&exceptions).verdict, Verdict::Accepted);
+    assert_eq!(find(&Exceptions::default()).verdict, RuleVerdict::Failed);
+    assert_eq!(find(&exceptions).verdict, RuleVerdict::Accepted);
     // A module that is away keeps nothing else from being judged, and is told.
     let without = judge(&at, &exceptions, Vec::new(), day());
     assert!(
@@ -165,7 +167,7 @@ fn what_fails_when_it_runs_is_skipped_and_says_so() {
         );
         assert!(text.contains(failed));
         let found = judged(&text, &at);
-        assert_eq!(found.verdict, Verdict::Skipped, "{failed}: {found:?}");
+        assert_eq!(found.verdict, RuleVerdict::Skipped, "{failed}: {found:?}");
         assert!(found.note.as_str().contains(says), "{failed}: {}", found.note.line());
     }
     // Whatever a name holds: a face shows it as one line.
@@ -192,8 +194,8 @@ fn mistakes_in_a_module_are_explained() {
     ] {
         let text = INVITES.replace(from, to);
         assert_ne!(text, INVITES, "{from}");
-        let answer = run(&Question { file: "invites.rego".into(), text, input: None });
-        let Answer::Broken(why) = answer else { panic!("{from}: {answer:?}") };
+        let answer = run(&ModuleQuestion { file: "invites.rego".into(), text, input: None });
+        let ModuleAnswer::Broken(why) = answer else { panic!("{from}: {answer:?}") };
         assert!(
             why.starts_with("invites.rego: ") && why.contains(says) && why.lines().count() == 1,
             "{from}: {why}"

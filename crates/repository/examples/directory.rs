@@ -107,7 +107,7 @@ fn backup(repo: &Arc<Repository>, dir: &Path, changes: Option<&Path>) -> Outcome
                         let path: Vec<&str> = job.path.iter().map(String::as_str).collect();
                         editor.put(&path[..path.len() - 1], node)?;
                         if editor.loaded_nodes() > LOADED_NODES_MAX {
-                            editor.write_and_shed()?;
+                            editor.write_and_unload()?;
                         }
                     }
                 }

@@ -128,7 +128,7 @@ impl Dir {
 
     /// Before it is written: a directory that grew large goes into shards, and shards without
     /// entries go.
-    fn settle(&mut self) {
+    fn reshard(&mut self) {
         let Some(children) = &mut self.children else { return };
         if self.in_shards {
             children.retain(|_, c| {
@@ -153,7 +153,7 @@ impl Dir {
 
     fn write(&mut self, repo: &Repository, shed: bool) -> Result<Id, Error> {
         if self.dirty {
-            self.settle();
+            self.reshard();
         }
         let id = match (self.dirty, self.tree, &mut self.children) {
             (false, Some(id), _) => id,
@@ -431,7 +431,7 @@ impl TreeEditor {
 
     /// Lets go of what is in memory below a directory, after writing what changed there. That the
     /// directory is another one now stands above it in memory, and is written with the rest.
-    pub fn shed(&mut self, path: &[&str]) -> Result<(), Error> {
+    pub fn unload(&mut self, path: &[&str]) -> Result<(), Error> {
         let repo = self.repo.clone();
         if let Some(dir) = self.dir_mut(path, None)?
             && dir.children.is_some()
@@ -450,7 +450,7 @@ impl TreeEditor {
     }
 
     /// As [`TreeEditor::write`], and lets go of the memory.
-    pub fn write_and_shed(&mut self) -> Result<Id, Error> {
+    pub fn write_and_unload(&mut self) -> Result<Id, Error> {
         let id = self.root.write(&self.repo, true)?;
         self.loaded_nodes = 0;
         Ok(id)

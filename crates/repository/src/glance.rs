@@ -1,6 +1,7 @@
 use crate::{
-    Error, Id, Repository, Snapshot, keyfile,
-    strange::{Look, Strange, look_at},
+    Error, Id, Repository, Snapshot,
+    junk::{JunkObject, Look, look_at},
+    keyfile,
 };
 use secrecy::SecretString;
 use strongroom_objects::{Key, Kind, Store, both, each};
@@ -13,7 +14,7 @@ pub struct Glance {
     /// Its snapshots, oldest first.
     pub snapshots: Vec<(Id, Snapshot)>,
     /// What stands among them and cannot be read. One that is not foreign may be the newest.
-    pub passed_over: Vec<Strange>,
+    pub passed_over: Vec<JunkObject>,
 }
 
 impl Repository {
@@ -42,7 +43,7 @@ impl Repository {
         for (id, look) in ids.iter().zip(looks) {
             let mut pass_over = |why: String, is_foreign| {
                 let object = format!("{}/{id}", Kind::Snapshots.as_str());
-                passed_over.push(Strange { object, why: why.into(), is_foreign });
+                passed_over.push(JunkObject { object, why: why.into(), is_foreign });
             };
             match look {
                 Ok(Look::Ours(json)) => {

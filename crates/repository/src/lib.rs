@@ -14,14 +14,15 @@ mod check;
 mod copy;
 mod crypto;
 mod cut;
-#[cfg(any(fuzzing, test))]
-pub mod doors;
 mod editor;
 mod error;
 mod files;
+#[cfg(any(fuzzing, test))]
+pub mod fuzz;
 mod glance;
 mod ids;
 mod index;
+mod junk;
 mod keyfile;
 mod known;
 mod lineage;
@@ -36,7 +37,6 @@ mod repo;
 mod retention;
 mod shares;
 mod snapshot;
-mod strange;
 mod tree;
 mod walk;
 mod writer;
@@ -50,22 +50,22 @@ pub use error::Error;
 pub use files::{FailedFile, FilesReport};
 pub use glance::Glance;
 pub use ids::{BlobKind, Id};
+pub use junk::{JunkObject, Vouched};
 pub use keyfile::KeyEntry;
 pub use lineage::{AHEAD_S_MAX, SealedFirst, heads, is_from_the_future, lineage};
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use prune::{ComparedPrune, PackStep, PruneOptions, PrunePlan};
-pub use reach::{May, Reach};
+pub use reach::{Allowed, CredentialRights};
 pub use reader::{BlobCache, FileReader};
 pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_opening};
 pub use repo::{Repository, Writer};
-pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
+pub use retention::{ForgetPlan, KeepReason, RetentionPolicy, TAG_HOLD, plan as plan_forget};
 pub use shares::{Misfit, RecoveryShare, join_shares, shares_fit, split_key};
 pub use snapshot::{
     OURS, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
     TAG_PARTIAL, TAG_REPAIRED, TAG_SERIES,
 };
-pub use strange::{Strange, Vouched};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
-pub use walk::{Change, Visit};
+pub use walk::{NodeChange, Visit};
 pub use writer::{ContentStream, Stored, Written};

@@ -1,7 +1,7 @@
 //! One writer at a time for each series: restic's lock files for everybody who reads the
 //! repository, and a lease for our own writers.
 
-use crate::{Error, Id, Repository, repo::unpack, strange::is_no_lock};
+use crate::{Error, Id, Repository, junk::is_no_lock, repo::unpack};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,

@@ -9,7 +9,7 @@ use strongroom_objects::{Key, Kind, StoreError, hash_name};
 
 /// Whether a store lets something be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum May {
+pub enum Allowed {
     /// It was done, or would have been.
     Yes,
     /// It was refused, in the store's words.
@@ -20,22 +20,22 @@ pub enum May {
 
 /// What a credential may do beside reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach {
+pub struct CredentialRights {
     /// Put new objects.
-    pub add: May,
+    pub add: Allowed,
     /// Write over what is there.
-    pub overwrite: May,
+    pub overwrite: Allowed,
     /// Remove packs, snapshots, keys.
-    pub delete: May,
+    pub delete: Allowed,
     /// Remove locks, as each run does at its end.
-    pub delete_locks: May,
+    pub delete_locks: Allowed,
 }
 
-fn may(tried: Result<(), StoreError>) -> May {
+fn may(tried: Result<(), StoreError>) -> Allowed {
     match tried {
-        Ok(()) => May::Yes,
-        Err(StoreError::Refused { why, .. }) => May::No(why.quoted().to_string()),
-        Err(e) => May::Unknown(e.to_string()),
+        Ok(()) => Allowed::Yes,
+        Err(StoreError::Refused { why, .. }) => Allowed::No(why.quoted().to_string()),
+        Err(e) => Allowed::Unknown(e.to_string()),
     }
 }
 
@@ -46,7 +46,7 @@ impl Repository {
     ///
     /// # Errors
     /// When there is no randomness for it, or no key.
-    pub fn reach(&self, now: jiff::Timestamp) -> Result<Reach, Error> {
+    pub fn reach(&self, now: jiff::Timestamp) -> Result<CredentialRights, Error> {
         let mut random = [0; 32];
         crate::crypto::random(&mut random)?;
         let absent = Key::new(Kind::Data, &hash_name(&random))?;
@@ -56,24 +56,29 @@ impl Repository {
         let lock = Key::new(Kind::Locks, &hash_name(&sealed))?;
         let there = self.store.put(&lock, &sealed).and_then(|_| self.store.size(&lock));
         let add = match there {
-            Ok(Some(_)) => May::Yes,
-            Ok(None) => May::Unknown("what was put is not there".to_owned()),
+            Ok(Some(_)) => Allowed::Yes,
+            Ok(None) => Allowed::Unknown("what was put is not there".to_owned()),
             Err(e) => may(Err(e)),
         };
-        if add != May::Yes {
+        if add != Allowed::Yes {
             // Half done may be done.
             let _ = self.store.remove(&lock);
-            let unknown = May::Unknown("nothing could be added to try it on".to_owned());
-            return Ok(Reach { add, overwrite: unknown.clone(), delete, delete_locks: unknown });
+            let unknown = Allowed::Unknown("nothing could be added to try it on".to_owned());
+            return Ok(CredentialRights {
+                add,
+                overwrite: unknown.clone(),
+                delete,
+                delete_locks: unknown,
+            });
         }
         let overwrite = may(self.store.try_overwrite(&lock, &sealed));
         let removed = self.store.remove(&lock).and_then(|()| self.store.size(&lock));
         let delete_locks = match removed {
-            Ok(None) => May::Yes,
-            Ok(Some(_)) => May::No("it says yes, and the lock is still there".to_owned()),
+            Ok(None) => Allowed::Yes,
+            Ok(Some(_)) => Allowed::No("it says yes, and the lock is still there".to_owned()),
             Err(e) => may(Err(e)),
         };
-        Ok(Reach { add, overwrite, delete, delete_locks })
+        Ok(CredentialRights { add, overwrite, delete, delete_locks })
     }
 
     /// The store's clock, `None` where it has none of its own.
@@ -101,8 +106,8 @@ mod tests {
         let repo = Repository::init(store.clone(), &password, cache.path(), who, now).unwrap();
         let alone = repo.lock_alone(cache.path(), now).unwrap();
         let reach = repo.reach(now).unwrap();
-        assert_eq!((&reach.add, &reach.delete_locks), (&May::Yes, &May::Yes));
-        assert_eq!((&reach.overwrite, &reach.delete), (&May::Yes, &May::Yes));
+        assert_eq!((&reach.add, &reach.delete_locks), (&Allowed::Yes, &Allowed::Yes));
+        assert_eq!((&reach.overwrite, &reach.delete), (&Allowed::Yes, &Allowed::Yes));
         assert!(alone.is_held().unwrap());
         alone.release().unwrap();
         assert!(store.list(Kind::Locks).unwrap().is_empty());

@@ -2,13 +2,13 @@ use crate::{
     BlobKind, Error, Id, Node, Snapshot,
     crypto::MasterKey,
     index::{BlobIndex, IndexFile, Location},
+    junk::{Look, PassedOver},
     keyfile::{self, Config},
     known::KnownSnapshots,
     lineage::SealedFirst,
     lock::Held,
     pack::open_blob,
     read::ReadAhead,
-    strange::{Look, PassedOver},
     tree,
     writer::WriterState,
 };
@@ -21,7 +21,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-use strongroom_objects::{AtHand, Entry, Key, Kind, Put, Store, StoreError, both, each};
+use strongroom_objects::{Entry, Key, Kind, Put, Store, StoreCache, StoreError, both, each};
 
 /// Largest unpacked object (index, snapshot) we decompress.
 pub(crate) const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -576,7 +576,11 @@ impl Repository {
     }
 
     /// A blob of a directory from the pack that is kept at hand, where the store is a way off.
-    fn read_at_hand(&self, at_hand: &dyn AtHand, at: &Location) -> Result<Option<Vec<u8>>, Error> {
+    fn read_at_hand(
+        &self,
+        at_hand: &dyn StoreCache,
+        at: &Location,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let key = Key::new(Kind::Data, &at.pack.to_string())?;
         let start = u64::from(at.blob.offset);
         let range = start..start + u64::from(at.blob.length);

@@ -18,7 +18,7 @@ pub const TAG_HOLD: &str = "hold:";
 /// What to keep. In each period the newest snapshot is kept, and the newest clean one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Policy {
+pub struct RetentionPolicy {
     /// Everything of this many hours before the newest snapshot.
     pub within_hours: u32,
     /// Hours.
@@ -36,7 +36,7 @@ pub struct Policy {
 /// Why a snapshot is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum KeepReason {
     /// The newest one.
     Newest,
     /// The newest clean one.
@@ -63,22 +63,22 @@ pub enum Reason {
     Frozen,
 }
 
-impl Reason {
+impl KeepReason {
     /// The word for tables.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Newest => "newest",
-            Reason::NewestClean => "newest clean",
-            Reason::Within => "within",
-            Reason::Hourly => "hourly",
-            Reason::Daily => "daily",
-            Reason::Weekly => "weekly",
-            Reason::Monthly => "monthly",
-            Reason::Yearly => "yearly",
-            Reason::Held => "held",
-            Reason::Future => "FUTURE",
-            Reason::Partial => "partial",
-            Reason::Frozen => "frozen",
+            KeepReason::Newest => "newest",
+            KeepReason::NewestClean => "newest clean",
+            KeepReason::Within => "within",
+            KeepReason::Hourly => "hourly",
+            KeepReason::Daily => "daily",
+            KeepReason::Weekly => "weekly",
+            KeepReason::Monthly => "monthly",
+            KeepReason::Yearly => "yearly",
+            KeepReason::Held => "held",
+            KeepReason::Future => "FUTURE",
+            KeepReason::Partial => "partial",
+            KeepReason::Frozen => "frozen",
         }
     }
 }
@@ -87,20 +87,20 @@ impl Reason {
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct ForgetPlan {
     /// Snapshots that stay, and why; oldest first.
-    pub keep: Vec<(Id, Snapshot, Vec<Reason>)>,
+    pub keep: Vec<(Id, Snapshot, Vec<KeepReason>)>,
     /// Snapshots that go; oldest first.
     pub remove: Vec<(Id, Snapshot)>,
 }
 
 /// Periods of one length: their number since the epoch, and seconds that one lasts at most.
-fn period(reason: Reason, time: jiff::Timestamp) -> (i64, i64) {
+fn period(reason: KeepReason, time: jiff::Timestamp) -> (i64, i64) {
     let date = time.to_zoned(jiff::tz::TimeZone::UTC).date();
     match reason {
-        Reason::Hourly => (time.as_second().div_euclid(3600), 3600),
-        Reason::Daily => (time.as_second().div_euclid(86_400), 86_400),
+        KeepReason::Hourly => (time.as_second().div_euclid(3600), 3600),
+        KeepReason::Daily => (time.as_second().div_euclid(86_400), 86_400),
         // 1970-01-01 was a Thursday; weeks begin on Mondays.
-        Reason::Weekly => ((time.as_second().div_euclid(86_400) + 3).div_euclid(7), 7 * 86_400),
-        Reason::Monthly => (i64::from(date.year()) * 12 + i64::from(date.month()), 31 * 86_400),
+        KeepReason::Weekly => ((time.as_second().div_euclid(86_400) + 3).div_euclid(7), 7 * 86_400),
+        KeepReason::Monthly => (i64::from(date.year()) * 12 + i64::from(date.month()), 31 * 86_400),
         _ => (i64::from(date.year()), 366 * 86_400),
     }
 }
@@ -116,42 +116,42 @@ type Line<'s> = (&'s str, Series, bool);
 /// `though_not_clean`. What the next run builds on stays, whatever its time says.
 pub fn plan(
     snapshots: &[(Id, Snapshot)],
-    policy: &Policy,
+    policy: &RetentionPolicy,
     now: jiff::Timestamp,
     though_not_clean: bool,
 ) -> ForgetPlan {
-    let mut reasons: BTreeMap<Id, BTreeSet<Reason>> = BTreeMap::new();
+    let mut reasons: BTreeMap<Id, BTreeSet<KeepReason>> = BTreeMap::new();
     let held: HashSet<Id> =
         snapshots.iter().filter(|(_, s)| s.is_hold()).map(|(_, s)| s.tree).collect();
     let mut lines: BTreeMap<Line<'_>, Vec<&(Id, Snapshot)>> = BTreeMap::new();
     for entry in snapshots {
         let (id, s) = entry;
         let fixed = match s {
-            s if s.is_hold() || held.contains(&s.tree) => Some(Reason::Held),
-            s if s.is_partial() => Some(Reason::Partial),
-            s if is_from_the_future(s, now) => Some(Reason::Future),
+            s if s.is_hold() || held.contains(&s.tree) => Some(KeepReason::Held),
+            s if s.is_partial() => Some(KeepReason::Partial),
+            s if is_from_the_future(s, now) => Some(KeepReason::Future),
             _ => None,
         };
         reasons.entry(*id).or_default().extend(fixed);
         // A held one still stands for its day.
-        if matches!(fixed, None | Some(Reason::Held)) && !s.is_hold() {
+        if matches!(fixed, None | Some(KeepReason::Held)) && !s.is_hold() {
             lines.entry((s.hostname.as_str(), s.series(), s.is_ours())).or_default().push(entry);
         }
     }
     for ((tenant, series, is_ours), all) in &mut lines {
         all.sort_by_key(|(id, s)| std::cmp::Reverse((s.time, *id)));
-        let mut keep = |entry: &&(Id, Snapshot), reason: Reason| {
+        let mut keep = |entry: &&(Id, Snapshot), reason: KeepReason| {
             reasons.entry(entry.0).or_default().insert(reason);
         };
         let Some(newest) = all.first() else { continue };
-        keep(newest, Reason::Newest);
+        keep(newest, KeepReason::Newest);
         if *is_ours {
             for head in heads(snapshots, tenant, series) {
-                keep(&head, Reason::Newest);
+                keep(&head, KeepReason::Newest);
             }
         }
         if let Some(clean) = all.iter().find(|(_, s)| s.has_tag(crate::TAG_CLEAN)) {
-            keep(clean, Reason::NewestClean);
+            keep(clean, KeepReason::NewestClean);
         }
         // What is not judged is not called clean either.
         let frozen = *is_ours
@@ -161,20 +161,20 @@ pub fn plan(
         let anchor = newest.1.time.as_second().min(now.as_second());
         for entry in all.iter() {
             if frozen {
-                keep(entry, Reason::Frozen);
+                keep(entry, KeepReason::Frozen);
             }
             if policy.within_hours > 0
                 && entry.1.time.as_second() >= anchor - i64::from(policy.within_hours) * 3600
             {
-                keep(entry, Reason::Within);
+                keep(entry, KeepReason::Within);
             }
         }
         let rules = [
-            (Reason::Hourly, policy.hourly),
-            (Reason::Daily, policy.daily),
-            (Reason::Weekly, policy.weekly),
-            (Reason::Monthly, policy.monthly),
-            (Reason::Yearly, policy.yearly),
+            (KeepReason::Hourly, policy.hourly),
+            (KeepReason::Daily, policy.daily),
+            (KeepReason::Weekly, policy.weekly),
+            (KeepReason::Monthly, policy.monthly),
+            (KeepReason::Yearly, policy.yearly),
         ];
         for (reason, n) in rules.into_iter().filter(|(_, n)| *n > 0) {
             let current = period(reason, now).0;
@@ -280,8 +280,15 @@ mod tests {
         (Id::of(format!("snapshot {at_s} {clean}").as_bytes()), s)
     }
 
-    fn usual() -> Policy {
-        Policy { within_hours: 48, hourly: 0, daily: 14, weekly: 8, monthly: 12, yearly: 7 }
+    fn usual() -> RetentionPolicy {
+        RetentionPolicy {
+            within_hours: 48,
+            hourly: 0,
+            daily: 14,
+            weekly: 8,
+            monthly: 12,
+            yearly: 7,
+        }
     }
 
     const DAY: i64 = 86_400;
@@ -303,7 +310,7 @@ mod tests {
             ours.map(|(id, _, why)| (*id, why.clone())).collect::<Vec<_>>()
         };
         assert_eq!(ours(&alone), ours(&beside));
-        assert!(ours(&beside).iter().all(|(_, why)| !why.contains(&Reason::Frozen)));
+        assert!(ours(&beside).iter().all(|(_, why)| !why.contains(&KeepReason::Frozen)));
     }
 
     #[test]
@@ -360,7 +367,9 @@ mod tests {
         let future: Vec<_> = (1..100).map(|d| snap(d * DAY, true)).collect();
         let plan = plan(&[honest.clone(), future.clone()].concat(), &usual(), now(), false);
         for (id, _) in &future {
-            assert!(plan.keep.iter().any(|(k, _, why)| k == id && why.contains(&Reason::Future)));
+            assert!(
+                plan.keep.iter().any(|(k, _, why)| k == id && why.contains(&KeepReason::Future))
+            );
         }
         for entry in &honest[..14] {
             assert!(plan.keep.iter().any(|(k, ..)| *k == entry.0));
@@ -385,7 +394,7 @@ mod tests {
         all.push(hold);
         let plan = plan(&all, &usual(), now(), false);
         assert!(
-            plan.keep.iter().any(|(id, _, why)| *id == victim.0 && why.contains(&Reason::Held))
+            plan.keep.iter().any(|(id, _, why)| *id == victim.0 && why.contains(&KeepReason::Held))
         );
         assert!(plan.keep.iter().any(|(id, ..)| *id == Id::of(b"hold")));
     }

@@ -14,7 +14,7 @@ pub enum Visit {
 
 /// One difference between two directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum NodeChange {
     /// Only in the second.
     Added(Node),
     /// Only in the first.
@@ -58,7 +58,7 @@ impl Repository {
         old: Option<&Id>,
         new: Option<&Id>,
         base: &str,
-        report: &mut dyn FnMut(&str, Change) -> Result<(), Error>,
+        report: &mut dyn FnMut(&str, NodeChange) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if old == new {
             return Ok(());
@@ -90,8 +90,8 @@ impl Repository {
             }
             let (old_tree, new_tree) = (previous.as_ref().and_then(subtree), subtree(&node));
             let change = match previous {
-                Some(old) => Change::Modified { old, new: node },
-                None => Change::Added(node),
+                Some(old) => NodeChange::Modified { old, new: node },
+                None => NodeChange::Added(node),
             };
             report(&path, change)?;
             self.diff(old_tree.as_ref(), new_tree.as_ref(), &path, report)?;
@@ -103,7 +103,7 @@ impl Repository {
             }
             let path = format!("{base}/{name}");
             let tree = subtree(&node);
-            report(&path, Change::Removed(node))?;
+            report(&path, NodeChange::Removed(node))?;
             self.diff(tree.as_ref(), None, &path, report)?;
         }
         Ok(())

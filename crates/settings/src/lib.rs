@@ -4,17 +4,17 @@
 //! these does not compile.
 //!
 //! Deliberately absent: any request, any file, any thought about whether a setting is good. Start
-//! at [`Row`]; [`settle`] is where what was read becomes what is kept.
+//! at [`Row`]; [`normalize`] is where what was read becomes what is kept.
 
+mod normalize;
 mod row;
 mod rows;
-mod settle;
 
+pub use normalize::{
+    MICROSOFT_TENANT, PART_IDS, Principal, Raw, STARTED, normalize, symbol_kind, without_row_ids,
+};
 pub use row::{
-    Ask, Back, Derived, Empty, How, Limit, Naming, Normalizer, Part, PartHow, Principals, Rank,
-    Ranks, ReadPart, Reader, Row, Setter, Shape,
+    Ask, Back, Derived, Empty, Limit, Naming, Normalizer, Part, PartSetMethod, Principals, Rank,
+    Ranks, ReadPart, Reader, Row, SetMethod, Setter, Shape,
 };
 pub use rows::{Settable, row, rows, setters};
-pub use settle::{
-    MICROSOFT_TENANT, PART_IDS, Principal, Raw, STARTED, settle, symbol_kind, without_row_ids,
-};

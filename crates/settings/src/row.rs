@@ -177,7 +177,7 @@ pub struct Setter {
     /// Below the version. `{property}` is that property of the object.
     pub target: &'static str,
     /// How.
-    pub how: How,
+    pub how: SetMethod,
     /// The application permission that it needs.
     pub permission: &'static str,
     /// Asked of `beta`.
@@ -204,7 +204,7 @@ pub struct Setter {
 
 /// How one kind of object is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum SetMethod {
     /// PATCH of the one object.
     One,
     /// PUT of the one object, whole.
@@ -231,7 +231,7 @@ pub enum How {
 
 /// How a list that belongs to an object is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PartHow {
+pub enum PartSetMethod {
     /// An action below the object takes the whole list, under this name.
     Whole {
         /// The action.
@@ -253,7 +253,7 @@ pub struct Part {
     /// What it is called in the object, and in paths.
     pub property: &'static str,
     /// How it is set.
-    pub how: PartHow,
+    pub how: PartSetMethod,
     /// Whether it is sent with the object when that is made.
     pub with_object: bool,
 }

@@ -14,7 +14,7 @@ use std::{
     process::{Command, Stdio},
     time::Instant,
 };
-use strongroom_custody::{Policy, SigningKey};
+use strongroom_custody::{SigningKey, VaultPolicy};
 use strongroom_model::Silent;
 use strongroom_objects::{Kind, LockedStore, Store};
 use strongroom_repository::{Cut, Node, Snapshot, TreeEditor};
@@ -223,7 +223,7 @@ fn main() {
         bucket.clone(),
         &school,
         &dir.path().join("state"),
-        Policy { monthly_months: 0, ..Policy::default() },
+        VaultPolicy { monthly_months: 0, ..VaultPolicy::default() },
         Ahead::none(),
     );
     hand.pull(school.store.as_ref());

@@ -8,12 +8,14 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    AuditOptions, CanaryReport, Card, Custodian, Finding, Meaning, Outcome, Policy, PublicKey,
+    AuditOptions, CanaryOutcome, CanaryReport, Custodian, EnrolmentCard, Meaning, ProbeResult,
+    PublicKey, VaultPolicy,
 };
 use strongroom_model::{Ending, shown_bytes};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{
-    Enrol, May, Refusal, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve, write_private,
+    CredentialRight, Enrol, Refusal, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve,
+    write_private,
 };
 
 /// The ways in which this program ends.
@@ -228,8 +230,8 @@ pub(crate) fn custodian(text: &str) -> anyhow::Result<Custodian> {
     Ok(Custodian { name: name.to_owned(), key: PublicKey::parse(key)? })
 }
 
-fn policy(path: &Path) -> anyhow::Result<Policy> {
-    crate::order::policy_on(&Policy::default(), path)
+fn policy(path: &Path) -> anyhow::Result<VaultPolicy> {
+    crate::order::policy_on(&VaultPolicy::default(), path)
 }
 
 pub(crate) fn open(cli: &Cli) -> anyhow::Result<Vault> {
@@ -374,7 +376,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Locks { repo, below } => {
             let all = open(&cli)?.rows(repo, below)?;
             let date = |t: jiff::Timestamp| t.strftime("%Y-%m-%d").to_string();
-            let row = |r: &strongroom_vault::Row| {
+            let row = |r: &strongroom_vault::LockedObject| {
                 vec![
                     date(r.until),
                     r.needed.map_or_else(|| "-".into(), date),
@@ -523,7 +525,7 @@ fn cost(calls: u64) -> String {
 fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<Ending> {
     let text = read_regular_text(&a.card, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", a.card.display()))?;
-    let card: Card = serde_json::from_str(&text).with_context(|| {
+    let card: EnrolmentCard = serde_json::from_str(&text).with_context(|| {
         format!("{} is no card; `strongroom vault card` writes one", a.card.display())
     })?;
     let mut settings = match &a.settings {
@@ -535,7 +537,7 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<Ending> {
     }
     let policy = match &a.policy {
         Some(path) => policy(path)?,
-        None => Policy::default(),
+        None => VaultPolicy::default(),
     };
     let mut credentials = Vec::new();
     let files: Vec<(&PathBuf, &str)> =
@@ -547,7 +549,10 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<Ending> {
         if file.exists() {
             bail!("{} exists; a token goes into a new file", file.display());
         }
-        credentials.push(((*user).to_owned(), if *user == "push" { May::Push } else { May::Read }));
+        credentials.push((
+            (*user).to_owned(),
+            if *user == "push" { CredentialRight::Push } else { CredentialRight::Read },
+        ));
     }
     let custodians =
         a.custodians.iter().map(|c| custodian(c)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -636,15 +641,15 @@ fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<Ending> {
 
 fn canary_text(report: &CanaryReport) -> String {
     let mut out = String::new();
-    for t in report.tried.iter().filter(|t| t.outcome == Outcome::Worked) {
+    for t in report.tried.iter().filter(|t| t.outcome == CanaryOutcome::Worked) {
         out.push_str(&format!("{}\n", alarm(&format!("ALARM it was possible to {}", t.attempt))));
     }
-    for t in report.tried.iter().filter(|t| t.outcome != Outcome::Worked) {
+    for t in report.tried.iter().filter(|t| t.outcome != CanaryOutcome::Worked) {
         let text = match &t.outcome {
-            Outcome::Refused { code } => format!("refused     {} ({code})", t.attempt),
-            Outcome::Harmless { why } => format!("harmless    {}: {why}", t.attempt),
-            Outcome::NotTested { why } => format!("not tested  {}: {why}", t.attempt),
-            Outcome::Worked => continue,
+            CanaryOutcome::Refused { code } => format!("refused     {} ({code})", t.attempt),
+            CanaryOutcome::Harmless { why } => format!("harmless    {}: {why}", t.attempt),
+            CanaryOutcome::NotTested { why } => format!("not tested  {}: {why}", t.attempt),
+            CanaryOutcome::Worked => continue,
         };
         out.push_str(&format!("{text}\n"));
     }
@@ -659,7 +664,7 @@ fn canary_text(report: &CanaryReport) -> String {
     out
 }
 
-fn probe_text(findings: &[Finding]) -> String {
+fn probe_text(findings: &[ProbeResult]) -> String {
     let word = |m: Meaning| match m {
         Meaning::Good => "good",
         Meaning::WorkedAround => "worked around",

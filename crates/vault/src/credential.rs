@@ -7,7 +7,8 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use strongroom_vault::{
-    May, Refusal, add_credential, credentials, revoke_credential, rotate_credential, write_private,
+    CredentialRight, Refusal, add_credential, credentials, revoke_credential, rotate_credential,
+    write_private,
 };
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -95,7 +96,9 @@ pub(crate) fn run(vault: &Path, command: &CredentialCommand) -> anyhow::Result<(
     match command {
         CredentialCommand::List { repo } => {
             let all = credentials(&school(repo)?)?;
-            let word = |may: May| if may == May::Push { "add and read" } else { "read" };
+            let word = |may: CredentialRight| {
+                if may == CredentialRight::Push { "add and read" } else { "read" }
+            };
             let rows: Vec<Vec<String>> =
                 all.iter().map(|c| vec![c.user.clone(), word(c.may).to_owned()]).collect();
             let value: Vec<Value> =
@@ -106,8 +109,8 @@ pub(crate) fn run(vault: &Path, command: &CredentialCommand) -> anyhow::Result<(
             let dir = school(repo)?;
             free(token_file)?;
             let may = match may {
-                MayArg::Push => May::Push,
-                MayArg::Read => May::Read,
+                MayArg::Push => CredentialRight::Push,
+                MayArg::Read => CredentialRight::Read,
             };
             made(repo, name, token_file, &|| add_credential(&dir, name, may))
         }

@@ -5,7 +5,7 @@
 //! credentials of `repo.toml` count, as older programs wrote them; the first command that changes
 //! one moves them all. A file that cannot be read admits nobody: it may be what revokes somebody.
 
-use crate::{Credential, May, Refusal, RepoSettings, locked, settings::wrong_toml};
+use crate::{Credential, CredentialRight, Refusal, RepoSettings, locked, settings::wrong_toml};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -89,7 +89,7 @@ fn digest(token: &str) -> String {
 ///
 /// # Errors
 /// There is one of that name, or the disk fails.
-pub fn add_credential(dir: &Path, user: &str, may: May) -> Result<String, Refusal> {
+pub fn add_credential(dir: &Path, user: &str, may: CredentialRight) -> Result<String, Refusal> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if user.is_empty() || user.len() > 32 || !user.bytes().all(plain) {
         let text = "a credential's name has letters, digits, dots, hyphens, at most 32";
@@ -198,7 +198,7 @@ impl Book {
     }
 
     /// What a credential may do; nothing when it is not known.
-    pub(crate) fn sign_in(&self, name: &str, user: &str, token: &str) -> Option<May> {
+    pub(crate) fn sign_in(&self, name: &str, user: &str, token: &str) -> Option<CredentialRight> {
         let all = locked(&self.pages).get(name)?.all.clone();
         let given = digest(token);
         let same = |c: &&Credential| {

@@ -1,6 +1,8 @@
 //! Who decides: enrolment by exchange of public keys, custodians, orders.
 
-use crate::{Credential, May, Refusal, RepoSettings, StandingAlarm, Vault, good_name, repo::Repo};
+use crate::{
+    AlarmStatus, Credential, CredentialRight, Refusal, RepoSettings, Vault, good_name, repo::Repo,
+};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 use std::{
@@ -9,9 +11,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 use strongroom_custody::{
-    Acknowledged, Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning,
-    NO_SECOND_CLOCK, Order, Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock,
-    check_custodians, host_time, may_acknowledge, probe,
+    AcknowledgedHostAlarm, Custodian, Enrolment, EnrolmentCard, Ledger, LogEvent, Meaning,
+    NO_SECOND_CLOCK, Order, OrderAction, ProbeResult, SignedOrder, SignerRole, SigningKey, Trust,
+    TrustedClock, VaultPolicy, check_custodians, host_time, may_acknowledge, probe,
 };
 use strongroom_objects::{Key, Kind, SETTINGS_BYTES_MAX, read_regular_text};
 
@@ -19,21 +21,21 @@ use strongroom_objects::{Key, Kind, SETTINGS_BYTES_MAX, read_regular_text};
 #[derive(Debug, Clone)]
 pub struct Enrol {
     /// The school's card.
-    pub card: Card,
+    pub card: EnrolmentCard,
     /// The custodians.
     pub custodians: Vec<Custodian>,
     /// How many of them decide.
     pub quorum: usize,
     /// The policy of the first day.
-    pub policy: Policy,
+    pub policy: VaultPolicy,
     /// How the vault reaches things.
     pub settings: RepoSettings,
     /// Names of credentials to make, and what they may do.
-    pub credentials: Vec<(String, May)>,
+    pub credentials: Vec<(String, CredentialRight)>,
 }
 
 /// What an enrolment made: settings, tokens, what was found, and the clocks that did not answer.
-type Enrolled = (RepoSettings, BTreeMap<String, String>, Vec<Finding>, Vec<(String, String)>);
+type Enrolled = (RepoSettings, BTreeMap<String, String>, Vec<ProbeResult>, Vec<(String, String)>);
 
 /// A file that only its owner reads, new.
 pub fn write_private(path: &Path, text: &str) -> Result<(), Refusal> {
@@ -105,7 +107,7 @@ impl Vault {
         &self,
         name: &str,
         what: Enrol,
-    ) -> Result<(BTreeMap<String, String>, Vec<Finding>), Refusal> {
+    ) -> Result<(BTreeMap<String, String>, Vec<ProbeResult>), Refusal> {
         if !good_name(name) {
             return Err(Refusal::Bad(
                 "a repository's name has lower-case letters, digits, dots and hyphens".into(),
@@ -169,7 +171,7 @@ impl Vault {
         };
         let mut one_clock = |text: String| {
             let probe = "a second clock".to_owned();
-            findings.push(Finding { probe, meaning: Meaning::WorkedAround, text });
+            findings.push(ProbeResult { probe, meaning: Meaning::WorkedAround, text });
         };
         for (server, why) in clock.silent().unwrap_or_default() {
             one_clock(format!("the NTP server {server} does not answer: {why}"));
@@ -186,7 +188,10 @@ impl Vault {
             )));
         }
         let key = self.key()?;
-        let trust = Trust::Keys(vec![(key.public(), Role::Vault), (what.card.key, Role::School)]);
+        let trust = Trust::Keys(vec![
+            (key.public(), SignerRole::Vault),
+            (what.card.key, SignerRole::School),
+        ]);
         let mut ledger = Ledger::open(store.clone(), Some(key), &trust, Some(dir))?;
         // The place may have been enrolled by this vault before, and its folder here lost: then the
         // log goes on.
@@ -212,10 +217,10 @@ impl Vault {
                     policy: what.policy,
                     facts: store.facts()?,
                 };
-                ledger.append(vec![Event::Enrolled(Box::new(enrolment))], now)?;
+                ledger.append(vec![LogEvent::Enrolled(Box::new(enrolment))], now)?;
             }
         }
-        let alarm = |(kind, text): &(String, String)| Event::Alarm {
+        let alarm = |(kind, text): &(String, String)| LogEvent::Alarm {
             at: now,
             kind: kind.clone(),
             text: text.clone(),
@@ -241,7 +246,7 @@ impl Vault {
     pub fn new_order(
         &self,
         name: &str,
-        decision: Decision,
+        decision: OrderAction,
         reason: &str,
     ) -> Result<SignedOrder, Refusal> {
         if reason.trim().is_empty() {
@@ -271,16 +276,16 @@ impl Vault {
                 }
             };
             match &decision {
-                Decision::Hide { paths, sessions } | Decision::Show { paths, sessions } => {
+                OrderAction::Hide { paths, sessions } | OrderAction::Show { paths, sessions } => {
                     known(paths, sessions)?
                 }
-                Decision::Custodians { custodians, quorum } => {
+                OrderAction::Custodians { custodians, quorum } => {
                     check_custodians(custodians, *quorum)?
                 }
-                Decision::Acknowledge { alarms, until } => {
+                OrderAction::Acknowledge { alarms, until } => {
                     may_acknowledge(alarms, *until, crate::heartbeat::now())?
                 }
-                Decision::AdmitKey { key } if !is_digest(key) => {
+                OrderAction::AdmitKey { key } if !is_digest(key) => {
                     return Err(Refusal::Bad(format!(
                         "{key:?} is no name of a key file; it has 64 \
                         hexadecimal digits in lower case, as in copy 2's folder keys"
@@ -289,12 +294,14 @@ impl Vault {
                 _ => {}
             }
             let decision = match decision {
-                Decision::AcceptFacts { .. } => Decision::AcceptFacts { facts: r.store.facts()? },
+                OrderAction::AcceptFacts { .. } => {
+                    OrderAction::AcceptFacts { facts: r.store.facts()? }
+                }
                 other => other,
             };
             // Not the trusted clock: custodians may have to say that it is right.
             let at = host_time()?;
-            if decision == Decision::ClockIsRight {
+            if decision == OrderAction::ClockIsRight {
                 r.clock.asked(at)?;
             }
             let order = Order {
@@ -321,17 +328,17 @@ impl Vault {
         kind: &str,
         subjects: &[String],
         days: i64,
-    ) -> Result<Decision, Refusal> {
+    ) -> Result<OrderAction, Refusal> {
         let all = self.standing(name)?;
-        let named = |a: &&StandingAlarm| {
+        let named = |a: &&AlarmStatus| {
             a.since.is_some()
                 && a.kind == kind
                 && (subjects.is_empty() || subjects.contains(&a.subject))
         };
-        let alarms: Vec<Acknowledged> = all
+        let alarms: Vec<AcknowledgedHostAlarm> = all
             .iter()
             .filter(named)
-            .map(|a| Acknowledged {
+            .map(|a| AcknowledgedHostAlarm {
                 kind: a.kind.clone(),
                 subject: a.subject.clone(),
                 text: a.text.clone(),
@@ -350,7 +357,7 @@ impl Vault {
         let until = crate::heartbeat::now()
             .checked_add(jiff::SignedDuration::from_hours(24 * days))
             .map_err(|e| Refusal::Bad(e.to_string()))?;
-        Ok(Decision::Acknowledge { alarms, until })
+        Ok(OrderAction::Acknowledge { alarms, until })
     }
 
     /// Carries an order out that enough custodians signed.
@@ -360,13 +367,13 @@ impl Vault {
             let wall = host_time()?;
             let o = r.holding.ledger().state().may(order, wall)?;
             let now = match o.decision {
-                Decision::ClockIsRight => {
+                OrderAction::ClockIsRight => {
                     r.clock.may_vouch(o.at)?;
                     wall
                 }
                 _ => r.now()?,
             };
-            r.holding.ledger_mut().append(vec![Event::Ordered(Box::new(order.clone()))], now)?;
+            r.holding.ledger_mut().append(vec![LogEvent::Ordered(Box::new(order.clone()))], now)?;
             Ok(o)
         })
     }

@@ -1,8 +1,8 @@
 //! restic's REST protocol, and the sessions, over HTTP.
 
 use crate::{
-    May, Refusal, Vault,
-    doorkeeper::{Doorkeeper, Guest, HANDSHAKE, HEAD_BYTES_MAX, STILL, Sent, Turn, busy, time_for},
+    CredentialRight, Refusal, Vault,
+    admission::{Admission, Guest, HANDSHAKE, HEAD_BYTES_MAX, STILL, Sent, Turn, busy, time_for},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -90,7 +90,7 @@ pub async fn serve(
         .map_err(|e| Refusal::Failed(format!("cannot listen on {address}: {e}")))?;
     let address = listener.local_addr()?;
     let tls = tls.map(|t| t.0);
-    let door = Arc::new(Doorkeeper::new()?);
+    let door = Arc::new(Admission::new()?);
     watch_credentials(&vault)?;
     let task = tokio::spawn(async move {
         loop {
@@ -117,7 +117,7 @@ pub async fn serve(
 
 async fn connection(
     vault: Arc<Vault>,
-    door: Arc<Doorkeeper>,
+    door: Arc<Admission>,
     tls: Option<TlsAcceptor>,
     socket: TcpStream,
     guest: Arc<Guest>,
@@ -241,7 +241,7 @@ async fn take_in(mut body: Incoming, length: u64, guest: &Guest) -> Result<Bytes
 
 async fn answer(
     vault: Arc<Vault>,
-    door: Arc<Doorkeeper>,
+    door: Arc<Admission>,
     guest: Arc<Guest>,
     req: Request<Incoming>,
 ) -> Result<Response<Sent>, Infallible> {
@@ -253,7 +253,7 @@ async fn answer(
 /// nor a file, and waits for nobody's work.
 async fn respond(
     vault: Arc<Vault>,
-    door: &Doorkeeper,
+    door: &Admission,
     guest: &Guest,
     req: Request<Incoming>,
 ) -> (Reply, Option<Turn>) {
@@ -271,7 +271,7 @@ async fn respond(
     guest.waits();
     let name = user.clone();
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    if may == May::Read && !reads {
+    if may == CredentialRight::Read && !reads {
         return (last(told(&Refusal::Forbidden("this credential may read only".into()))), None);
     }
     let length = body.size_hint().exact();

@@ -14,15 +14,15 @@
 //! the side that pushes. Start at [`Vault`]; what both hands of a vault share is in
 //! `strongroom-custody`.
 
+mod admission;
 mod credentials;
-mod doorkeeper;
 #[cfg(any(fuzzing, test))]
-pub mod doors;
+pub mod fuzz;
 mod governance;
 mod heartbeat;
 mod http;
+mod quota;
 mod repo;
-mod room;
 mod schedule;
 mod settings;
 mod work;
@@ -31,8 +31,8 @@ pub use credentials::{add_credential, credentials, revoke_credential, rotate_cre
 pub use governance::{Enrol, new_custodian, read_seed, write_private};
 pub use http::{Listening, Tls, serve};
 pub use schedule::{keep_open, keep_schedule};
-pub use settings::{Credential, HoldEntry, May, RepoSettings, S3Entry, SourceEntry};
-pub use work::{Row, StandingAlarm, Status, probe_settings};
+pub use settings::{Credential, CredentialRight, HoldEntry, RepoSettings, S3Entry, SourceEntry};
+pub use work::{AlarmStatus, LockedObject, VaultStatus, probe_settings};
 
 use repo::Repo;
 use secrecy::SecretBox;
@@ -42,9 +42,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_custody::{
-    Alarm, Event, Manifest, PublicKey, SigningKey, VaultView,
-    alarm_command::{Bell, Line},
-    may_arrive, settle,
+    HostAlarm, LogEvent, Manifest, PublicKey, SigningKey, VaultView,
+    alarm_command::{AlarmDispatcher, AlarmLine},
+    may_arrive, record_alarms,
 };
 use strongroom_objects::{
     Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of,
@@ -141,7 +141,7 @@ impl From<std::io::Error> for Refusal {
 }
 
 /// What is at hand for readers of a repository while somebody works in it.
-struct Desk {
+struct ReaderView {
     view: Arc<VaultView>,
     /// What was changed last when it was laid out.
     tick: String,
@@ -162,12 +162,12 @@ pub struct Vault {
     failed: Mutex<BTreeMap<String, String>>,
     /// Those that are being opened.
     opening: Arc<Mutex<BTreeSet<String>>>,
-    bell: Arc<Bell>,
+    bell: Arc<AlarmDispatcher>,
     book: credentials::Book,
     /// A second look at a repository in which somebody works, for who reads.
     spares: Mutex<HashMap<String, Spare>>,
     /// What readers need, so that they wait for no writer.
-    desk: Mutex<HashMap<String, Desk>>,
+    desk: Mutex<HashMap<String, ReaderView>>,
     /// The first and the last session number that were handed out, by repository: what belongs to
     /// none of them is not taken. One that somebody else sealed meanwhile goes on in the open one:
     /// two may push with one credential.
@@ -183,7 +183,7 @@ type Spare = Arc<Mutex<Option<Repo>>>;
 impl Drop for Vault {
     /// A command that is done waits until its alarms are told.
     fn drop(&mut self) {
-        self.bell.settle();
+        self.bell.wait_for_calls();
     }
 }
 
@@ -242,7 +242,7 @@ impl Vault {
             repos: Mutex::default(),
             failed: Mutex::default(),
             opening: Arc::default(),
-            bell: Arc::new(Bell::new("repository")),
+            bell: Arc::new(AlarmDispatcher::new("repository")),
             book: credentials::Book::default(),
             spares: Mutex::default(),
             desk: Mutex::default(),
@@ -256,7 +256,7 @@ impl Vault {
 
     /// Lays out for readers what a repository shows now.
     pub(crate) fn lay(&self, name: &str, repo: &mut Repo) -> Result<(), Refusal> {
-        let desk = Desk { view: repo.view(None)?, tick: repo.tick().to_owned() };
+        let desk = ReaderView { view: repo.view(None)?, tick: repo.tick().to_owned() };
         self.reread(name);
         locked(&self.desk).insert(name.to_owned(), desk);
         Ok(())
@@ -270,8 +270,9 @@ impl Vault {
     /// Tells alarms of a school. Waits for nobody.
     pub(crate) fn raise(&self, name: &str, alarms: &[(String, String)]) {
         let dir = self.dir.join(name);
-        let lines: Vec<Line> = alarms.iter().map(|(kind, text)| Line::new(kind, text)).collect();
-        self.bell.ring(&dir, name, alarm_command(&dir), &lines);
+        let lines: Vec<AlarmLine> =
+            alarms.iter().map(|(kind, text)| AlarmLine::new(kind, text)).collect();
+        self.bell.dispatch(&dir, name, alarm_command(&dir), &lines);
     }
 
     /// The vault's public key: schools and custodians know it by this.
@@ -366,7 +367,7 @@ impl Vault {
 
     /// What a credential may do in a repository; nothing when it is not one of its. From memory
     /// alone, however long somebody works in the repository.
-    pub fn sign_in(&self, name: &str, user: &str, token: &str) -> Option<May> {
+    pub fn sign_in(&self, name: &str, user: &str, token: &str) -> Option<CredentialRight> {
         self.book.sign_in(name, user, token)
     }
 
@@ -480,9 +481,9 @@ impl Vault {
                 // What comes in the place of what is counted already is no more than that.
                 let counted = state.objects.get(&path).map_or(0, |o| o.size_bytes);
                 let held = state.held_bytes().saturating_sub(counted);
-                full = room::may_come(&r.settings, &r.dir, held, bytes.len() as u64).err();
+                full = quota::may_come(&r.settings, &r.dir, held, bytes.len() as u64).err();
                 if full.is_none() {
-                    full = room::may_be_explained(state).err();
+                    full = quota::may_be_explained(state).err();
                     is_heap = full.is_some();
                 }
             }
@@ -508,7 +509,7 @@ impl Vault {
             if state.freeing.contains(&path) && r.store.look(&path, &held.version)?.is_none() {
                 return Err(Refusal::Busy(format!("{path} was let go just now; send it again")));
             }
-            let event = Event::Arrived {
+            let event = LogEvent::Arrived {
                 path: held.path,
                 version: held.version,
                 size_bytes: held.size_bytes,
@@ -518,9 +519,9 @@ impl Vault {
             r.holding.ledger_mut().note(&event)?;
             r.holding.ledger_mut().sync()?;
             // Told before the next seal, which may never come.
-            let alarms = match room::growth(r.holding.ledger().state()) {
+            let alarms = match quota::growth(r.holding.ledger().state()) {
                 Some(alarm) if !r.holding.ledger().state().stands(&alarm.kind) => {
-                    settle(&mut r.holding, &[], vec![alarm], now)?
+                    record_alarms(&mut r.holding, &[], vec![alarm], now)?
                 }
                 _ => Vec::new(),
             };
@@ -537,17 +538,22 @@ impl Vault {
             // What was never explained makes room for what is pushed now, where it is counted; it
             // frees no byte.
             let old = match is_heap {
-                true => room::never_explained(r.holding.ledger().state(), now),
+                true => quota::never_explained(r.holding.ledger().state(), now),
                 false => Vec::new(),
             };
             if !old.is_empty() {
-                let strays = old.into_iter().map(|path| Event::Stray { path }).collect();
+                let strays = old.into_iter().map(|path| LogEvent::Stray { path }).collect();
                 r.holding.ledger_mut().append(strays, now)?;
             }
-            if r.holding.ledger().state().stands(room::FULL) {
+            if r.holding.ledger().state().stands(quota::FULL) {
                 return Ok(Vec::new());
             }
-            Ok(settle(&mut r.holding, &[], vec![Alarm::new(room::FULL, "", &why)], now)?)
+            Ok(record_alarms(
+                &mut r.holding,
+                &[],
+                vec![HostAlarm::new(quota::FULL, "", &why)],
+                now,
+            )?)
         });
         match told {
             Ok(alarms) => self.raise(name, &alarms),

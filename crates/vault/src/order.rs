@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use strongroom_custody::{Decision, Order, Policy, SignedOrder, SigningKey, visible};
+use strongroom_custody::{Order, OrderAction, SignedOrder, SigningKey, VaultPolicy, visible};
 use strongroom_model::Ending;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{read_seed, write_private};
@@ -103,13 +103,14 @@ pub(crate) enum DecisionArg {
 }
 
 /// A policy as it is, with what a file says otherwise: what the file does not name stays.
-pub(crate) fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
+pub(crate) fn policy_on(now: &VaultPolicy, path: &Path) -> anyhow::Result<VaultPolicy> {
     let text = read_regular_text(path, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     let said: toml::Table = text.parse().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     let mut all = toml::Table::try_from(now)?;
     all.extend(said);
-    let policy: Policy = all.try_into().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    let policy: VaultPolicy =
+        all.try_into().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     policy.check()?;
     Ok(policy)
 }
@@ -135,18 +136,18 @@ pub(crate) fn run(cli: &Cli, command: &OrderCommand) -> anyhow::Result<Ending> {
     match command {
         OrderCommand::New { repo, reason, out, decision } => {
             let decision = match decision {
-                DecisionArg::Policy { file } => {
-                    Decision::Policy { policy: policy_on(&open(cli)?.status(repo)?.policy, file)? }
-                }
+                DecisionArg::Policy { file } => OrderAction::Policy {
+                    policy: policy_on(&open(cli)?.status(repo)?.policy, file)?,
+                },
                 DecisionArg::Hide { paths, session } => {
-                    Decision::Hide { paths: paths.clone(), sessions: session.clone() }
+                    OrderAction::Hide { paths: paths.clone(), sessions: session.clone() }
                 }
                 DecisionArg::Show { paths, session } => {
-                    Decision::Show { paths: paths.clone(), sessions: session.clone() }
+                    OrderAction::Show { paths: paths.clone(), sessions: session.clone() }
                 }
-                DecisionArg::Thaw => Decision::Thaw,
-                DecisionArg::AdmitKey { key } => Decision::AdmitKey { key: key.clone() },
-                DecisionArg::Custodians { custodians, quorum } => Decision::Custodians {
+                DecisionArg::Thaw => OrderAction::Thaw,
+                DecisionArg::AdmitKey { key } => OrderAction::AdmitKey { key: key.clone() },
+                DecisionArg::Custodians { custodians, quorum } => OrderAction::Custodians {
                     custodians: custodians
                         .iter()
                         .map(|c| custodian(c))
@@ -154,12 +155,12 @@ pub(crate) fn run(cli: &Cli, command: &OrderCommand) -> anyhow::Result<Ending> {
                     quorum: *quorum,
                 },
                 DecisionArg::AcceptSettings => {
-                    Decision::AcceptFacts { facts: strongroom_objects::Facts::new() }
+                    OrderAction::AcceptFacts { facts: strongroom_objects::StoreSettings::new() }
                 }
                 DecisionArg::Acknowledge { kind, subjects, days } => {
                     open(cli)?.acknowledgement(repo, kind, subjects, *days)?
                 }
-                DecisionArg::ClockIsRight => Decision::ClockIsRight,
+                DecisionArg::ClockIsRight => OrderAction::ClockIsRight,
             };
             let order = open(cli)?.new_order(repo, decision, reason)?;
             write_private(out, &serde_json::to_string_pretty(&order)?)?;

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    Agreed, Holding, Ledger, PublicKey, Role, SigningKey, Trust, TrustedClock, VaultView,
+    Agreed, Holding, Ledger, PublicKey, SignerRole, SigningKey, Trust, TrustedClock, VaultView,
 };
 use strongroom_objects::{LockedStore, S3Bucket};
 
@@ -196,7 +196,9 @@ fn open_holding(
 ) -> Result<Holding, Refusal> {
     let school = std::fs::read_to_string(dir.join("school.pub"))
         .map_err(|e| Refusal::Failed(format!("{}: {e}", dir.join("school.pub").display())))?;
-    let trust =
-        Trust::Keys(vec![(key.public(), Role::Vault), (PublicKey::parse(&school)?, Role::School)]);
+    let trust = Trust::Keys(vec![
+        (key.public(), SignerRole::Vault),
+        (PublicKey::parse(&school)?, SignerRole::School),
+    ]);
     Ok(Holding::open(Ledger::open(store, Some(key), &trust, Some(dir))?)?)
 }

@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use strongroom_custody::{AuditOptions, Renewal, settle};
+use strongroom_custody::{AuditOptions, Renewal, record_alarms};
 use strongroom_model::Progress;
 
 /// Between two looks at what is due.
@@ -209,7 +209,7 @@ impl Vault {
             let mut found = renewal.alarms();
             found.extend(r.holding.unread());
             found.extend(still_not_sealed(r, None));
-            let fresh = settle(&mut r.holding, &["renewal", NOT_SEALED], found, now)?;
+            let fresh = record_alarms(&mut r.holding, &["renewal", NOT_SEALED], found, now)?;
             Ok((renewal, fresh, r.clock.silent(), witnessed))
         };
         let work = || {
@@ -341,7 +341,7 @@ impl Vault {
         let changed = std::fs::metadata(dir.join("repo.toml")).and_then(|m| m.modified()).ok();
         let changed = changed.and_then(|t| Timestamp::try_from(t).ok()).is_some_and(|t| t > *at);
         if changed || heartbeat::now().duration_since(*at) >= TELL_AFTER {
-            self.bell.ring_again(&dir, name, crate::alarm_command(&dir), *at);
+            self.bell.dispatch_again(&dir, name, crate::alarm_command(&dir), *at);
         }
     }
 }
@@ -486,7 +486,7 @@ mod tests {
         let mut told = HashMap::new();
         let mut look = || {
             tell_late(&vault, "school", &mut told);
-            vault.bell.settle();
+            vault.bell.wait_for_calls();
             let text = std::fs::read_to_string(&said).unwrap_or_default();
             let kind = |line: &str| {
                 let line: serde_json::Value = serde_json::from_str(line).unwrap();

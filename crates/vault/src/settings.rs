@@ -62,7 +62,7 @@ pub enum SourceEntry {
 /// What a credential may do at the vault's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum May {
+pub enum CredentialRight {
     /// Add, and read.
     Push,
     /// Read.
@@ -78,7 +78,7 @@ pub struct Credential {
     /// SHA-256 of its token, which has 256 random bits and is not stored.
     pub token_sha256: String,
     /// What it may do.
-    pub may: May,
+    pub may: CredentialRight,
 }
 
 /// `repo.toml`: how a vault reaches things. What it must keep stands in its log, and custodians
@@ -217,7 +217,7 @@ impl RepoSettings {
     pub(crate) fn check(
         &self,
         base: &Path,
-        card: &strongroom_custody::Card,
+        card: &strongroom_custody::EnrolmentCard,
     ) -> Result<Vec<(String, String)>, Refusal> {
         strongroom_custody::Pace::new(&self.pace)?;
         if self.source.is_none() {
@@ -279,7 +279,7 @@ impl RepoSettings {
 /// signed manifest names. Packs and indexes are looked for in the listing, not read.
 fn prove(
     source: &dyn Store,
-    card: &strongroom_custody::Card,
+    card: &strongroom_custody::EnrolmentCard,
 ) -> Result<Vec<(String, String)>, Refusal> {
     let mut alarms = Vec::new();
     let whole = |kind: Kind, name: &str| -> Result<bool, Refusal> {

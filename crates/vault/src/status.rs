@@ -38,9 +38,9 @@ pub(crate) fn of(vault: &Vault) -> (Value, String, Ending) {
 }
 
 /// Alarms that stand, in JSON and in text, and the ending: an alarm while one of them is open.
-pub(crate) fn alarms(all: &[strongroom_vault::StandingAlarm]) -> (Value, String, Ending) {
+pub(crate) fn alarms(all: &[strongroom_vault::AlarmStatus]) -> (Value, String, Ending) {
     let date = |t: jiff::Timestamp| t.strftime("%Y-%m-%d %H:%M").to_string();
-    let row = |a: &strongroom_vault::StandingAlarm| {
+    let row = |a: &strongroom_vault::AlarmStatus| {
         let borne = match a.acknowledged.filter(|_| !a.open) {
             Some(until) => format!("until {}", date(until)),
             None => "no".to_owned(),
@@ -56,7 +56,7 @@ pub(crate) fn alarms(all: &[strongroom_vault::StandingAlarm]) -> (Value, String,
     (json!(all), text, if all.iter().any(|a| a.open) { Ending::Alarm } else { Ending::Done })
 }
 
-fn status_text(s: &strongroom_vault::Status) -> String {
+fn status_text(s: &strongroom_vault::VaultStatus) -> String {
     let date = |t: Option<jiff::Timestamp>| {
         t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
     };

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 use strongroom_custody::{
-    Alarm, AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, Manifest, MirrorOptions,
-    MirrorReport, NO_SECOND_CLOCK, Outcome, Pace, REST, audit, expire, freeze, is_thawed, mirror,
-    plan_expiry, s3_canary, settle, suspicions,
+    AuditOptions, AuditReport, CanaryOutcome, CanaryReport, ExpiryPlan, HostAlarm, LogEvent,
+    Manifest, MirrorOptions, MirrorReport, NO_SECOND_CLOCK, Pace, REST, audit, expire, freeze,
+    is_thawed, mirror, plan_expiry, record_alarms, s3_canary, suspicions,
 };
 use strongroom_model::{Progress, Series};
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
@@ -24,7 +24,7 @@ const PULL_MAX: Duration = Duration::from_secs(12 * 3600);
 
 /// One object and its lock.
 #[derive(Debug, Clone, Serialize)]
-pub struct Row {
+pub struct LockedObject {
     /// Its path.
     pub path: String,
     /// Its version.
@@ -46,7 +46,7 @@ const OF_COPY_2: [&str; 4] =
     ["manifest-gap", "manifest-refused", "copy-2-shrinks", "copy-2-damaged"];
 
 /// What a pull found of copy 2, a row for each kind: how many it names is copy 2's own choice.
-fn of_copy_2(alarms: &[(String, String)]) -> Vec<Alarm> {
+fn of_copy_2(alarms: &[(String, String)]) -> Vec<HostAlarm> {
     let of = |kind: &&str| {
         let all: Vec<&String> =
             alarms.iter().filter(|(k, _)| k == kind).map(|(_, text)| text).collect();
@@ -55,23 +55,23 @@ fn of_copy_2(alarms: &[(String, String)]) -> Vec<Alarm> {
             1 => (*first).clone(),
             n => format!("{n} times: {first}"),
         };
-        Some(Alarm::new(kind, "", &text))
+        Some(HostAlarm::new(kind, "", &text))
     };
     OF_COPY_2.iter().filter_map(of).collect()
 }
 
 /// What a canary could do. What could be done before and was not tried now stands.
-fn of_canary(holding: &strongroom_custody::Holding, report: &CanaryReport) -> Vec<Alarm> {
+fn of_canary(holding: &strongroom_custody::Holding, report: &CanaryReport) -> Vec<HostAlarm> {
     let text =
         |what: &String| format!("with the credential {} it was possible to {what}", report.holder);
     let worked = report.worked();
-    let mut found: Vec<Alarm> =
-        worked.iter().map(|what| Alarm::new("canary", what, &text(what))).collect();
+    let mut found: Vec<HostAlarm> =
+        worked.iter().map(|what| HostAlarm::new("canary", what, &text(what))).collect();
     let standing = &holding.ledger().state().standing;
     for what in report.not_tested() {
         let what = strongroom_custody::plain(&what);
         if let Some(row) = standing.get(&("canary".to_owned(), what.clone())) {
-            found.push(Alarm { kind: "canary".into(), subject: what, text: row.text.clone() });
+            found.push(HostAlarm { kind: "canary".into(), subject: what, text: row.text.clone() });
         }
     }
     found
@@ -79,7 +79,7 @@ fn of_canary(holding: &strongroom_custody::Holding, report: &CanaryReport) -> Ve
 
 /// An alarm that stands.
 #[derive(Debug, Clone, Serialize)]
-pub struct StandingAlarm {
+pub struct AlarmStatus {
     /// A short code.
     pub kind: String,
     /// What it is about; empty where the kind says it all.
@@ -102,7 +102,7 @@ fn rank(kind: &str) -> usize {
 
 /// How a repository in the vault stands.
 #[derive(Debug, Clone, Serialize)]
-pub struct Status {
+pub struct VaultStatus {
     /// Its name.
     pub name: String,
     /// Where it lies.
@@ -134,7 +134,7 @@ pub struct Status {
     /// When the last canary ran.
     pub canary: Option<Timestamp>,
     /// The policy in force.
-    pub policy: strongroom_custody::Policy,
+    pub policy: strongroom_custody::VaultPolicy,
     /// Custodians, and how many decide.
     pub custodians: (Vec<String>, usize),
     /// Orders carried out.
@@ -191,7 +191,7 @@ fn not_sealed(r: &mut Repo, now: Timestamp) -> Result<Vec<(String, String)>, Ref
         // Who pushed it came to no manifest.
         series.insert(String::new());
     }
-    Ok(settle(&mut r.holding, &[], series.iter().map(of_series).collect(), now)?)
+    Ok(record_alarms(&mut r.holding, &[], series.iter().map(of_series).collect(), now)?)
 }
 
 /// Series of manifests whose snapshots are not published, though nothing newer of them is. Those of
@@ -214,19 +214,19 @@ fn waiting_series(r: &Repo) -> BTreeSet<String> {
     rows.filter(|(_, m)| !state.is_published(&m.snapshot)).filter_map(waits).collect()
 }
 
-fn of_series(series: &String) -> Alarm {
+fn of_series(series: &String) -> HostAlarm {
     let what = if series.is_empty() { String::new() } else { format!(" of {series}") };
     let text = format!(
         "a push{what} was to be sealed, and no snapshot of it is whole: it broke off, or somebody \
          else seals with its credential; this is over when one{what} is published"
     );
-    Alarm::new(NOT_SEALED, series, &text)
+    HostAlarm::new(NOT_SEALED, series, &text)
 }
 
 /// Of those that stand what still waits, but for the series of which this session published a
 /// snapshot; any that did ends what has no name. What stands for those that found no row is told
 /// anew by them.
-pub(crate) fn still_not_sealed(r: &Repo, session: Option<u64>) -> Vec<Alarm> {
+pub(crate) fn still_not_sealed(r: &Repo, session: Option<u64>) -> Vec<HostAlarm> {
     let state = r.holding.ledger().state();
     let sealed =
         session.and_then(|n| state.sessions.get(&n)).into_iter().flat_map(|s| &s.snapshots);
@@ -240,8 +240,8 @@ pub(crate) fn still_not_sealed(r: &Repo, session: Option<u64>) -> Vec<Alarm> {
     let stands = state.standing.iter().filter(|((kind, _), _)| kind == NOT_SEALED);
     let (rest, rows): (Vec<_>, Vec<_>) = stands.partition(|((_, series), _)| series == REST);
     let still = rows.into_iter().filter(|((_, series), _)| may_wait(series));
-    let mut found: Vec<Alarm> =
-        still.map(|((kind, series), s)| Alarm::new(kind, series, &s.text)).collect();
+    let mut found: Vec<HostAlarm> =
+        still.map(|((kind, series), s)| HostAlarm::new(kind, series, &s.text)).collect();
     if !rest.is_empty() {
         found.extend(waiting.iter().map(of_series));
     }
@@ -313,10 +313,10 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
         let text = format!(
             "{strays} objects lie in the vault that no signed manifest names; they are in no view"
         );
-        found.push(Alarm::new("stray", "", &text));
+        found.push(HostAlarm::new("stray", "", &text));
     }
-    let looked_for = ["stray", NOT_SEALED, crate::room::FULL, crate::room::GROWTH];
-    let mut alarms = settle(&mut r.holding, &looked_for, found, now)?;
+    let looked_for = ["stray", NOT_SEALED, crate::quota::FULL, crate::quota::GROWTH];
+    let mut alarms = record_alarms(&mut r.holding, &looked_for, found, now)?;
     let found = suspicions(&r.holding, now);
     alarms.extend(freeze(&mut r.holding, &found, now)?.into_iter().map(|(c, t)| (c.to_owned(), t)));
     Ok((Ok(session), alarms))
@@ -348,7 +348,7 @@ impl Vault {
             };
             let (settings, dir) = (r.settings.clone(), r.dir.clone());
             let room = |held, new| {
-                crate::room::may_come(&settings, &dir, held, new)
+                crate::quota::may_come(&settings, &dir, held, new)
                     .map_err(|text| strongroom_custody::Error::Full(text.into()))
             };
             let mut report = mirror(
@@ -364,7 +364,7 @@ impl Vault {
             found.extend(report.renewal.alarms());
             found.extend(still_not_sealed(r, report.session));
             found.extend(r.holding.unread());
-            let mut fresh = settle(&mut r.holding, &looked_for, found, now)?;
+            let mut fresh = record_alarms(&mut r.holding, &looked_for, found, now)?;
             let mut found = suspicions(&r.holding, now);
             let thawed = is_thawed(r.holding.ledger().state(), "shrinks", now);
             let shrinks = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks");
@@ -387,7 +387,7 @@ impl Vault {
             Ok((_, fresh)) => self.raise(name, fresh),
             Err(Refusal::Busy(_)) => {}
             Err(e @ Refusal::Full(_)) => {
-                self.raise(name, &[(crate::room::FULL.to_owned(), e.to_string())]);
+                self.raise(name, &[(crate::quota::FULL.to_owned(), e.to_string())]);
             }
             Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
@@ -467,7 +467,7 @@ impl Vault {
                 _ => local_canary(r, now)?,
             };
             let signed = report.sign(&key)?;
-            let event = Event::Canary {
+            let event = LogEvent::Canary {
                 at: now,
                 refused: report.refused(),
                 worked: report.worked(),
@@ -475,7 +475,7 @@ impl Vault {
             };
             r.holding.ledger_mut().append(vec![event], now)?;
             let found = of_canary(&r.holding, &report);
-            settle(&mut r.holding, &["canary"], found, now)?;
+            record_alarms(&mut r.holding, &["canary"], found, now)?;
             let dir = r.dir.join("canary");
             std::fs::create_dir_all(&dir)?;
             std::fs::write(dir.join(format!("{}.jsonl", now.as_second())), &signed)?;
@@ -498,13 +498,13 @@ impl Vault {
     }
 
     /// How a repository stands.
-    pub fn status(&self, name: &str) -> Result<Status, Refusal> {
+    pub fn status(&self, name: &str) -> Result<VaultStatus, Refusal> {
         self.read(name, |r| {
             let state = r.holding.ledger().state();
             let (objects, bytes, _, locked_until) = state.held();
             let needs = r.holding.needs(&BTreeSet::new(), state.latest)?;
             let enrolment = state.enrolled()?;
-            Ok(Status {
+            Ok(VaultStatus {
                 name: name.to_owned(),
                 place: r.store.location(),
                 region: region(enrolment),
@@ -542,11 +542,11 @@ impl Vault {
 
     /// What is wrong with a repository for as long as it is so, graver things first; why it is
     /// frozen, last.
-    pub fn standing(&self, name: &str) -> Result<Vec<StandingAlarm>, Refusal> {
+    pub fn standing(&self, name: &str) -> Result<Vec<AlarmStatus>, Refusal> {
         self.read(name, |r| {
             let mut all = self.standing_of(name, r);
             let frozen = r.holding.ledger().state().frozen.iter();
-            all.extend(frozen.map(|(why, since)| StandingAlarm {
+            all.extend(frozen.map(|(why, since)| AlarmStatus {
                 kind: "frozen".to_owned(),
                 subject: String::new(),
                 text: strongroom_custody::plain(&format!("{why}; since {since:.0}")),
@@ -559,21 +559,22 @@ impl Vault {
         })
     }
 
-    fn standing_of(&self, name: &str, r: &Repo) -> Vec<StandingAlarm> {
+    fn standing_of(&self, name: &str, r: &Repo) -> Vec<AlarmStatus> {
         let now = crate::heartbeat::now();
         let state = r.holding.ledger().state();
-        let of = |((kind, subject), s): (&(String, String), &strongroom_custody::Standing)| {
-            StandingAlarm {
-                kind: kind.clone(),
-                subject: subject.clone(),
-                text: s.text.clone(),
-                since: Some(s.since),
-                acknowledged: s.acknowledged,
-                open: s.is_open(now),
-            }
-        };
-        let mut all: Vec<StandingAlarm> = state.standing.iter().map(of).collect();
-        let told = |kind: &str, text: String| StandingAlarm {
+        let of =
+            |((kind, subject), s): (&(String, String), &strongroom_custody::StandingHostAlarm)| {
+                AlarmStatus {
+                    kind: kind.clone(),
+                    subject: subject.clone(),
+                    text: s.text.clone(),
+                    since: Some(s.since),
+                    acknowledged: s.acknowledged,
+                    open: s.is_open(now),
+                }
+            };
+        let mut all: Vec<AlarmStatus> = state.standing.iter().map(of).collect();
+        let told = |kind: &str, text: String| AlarmStatus {
             kind: kind.to_owned(),
             subject: String::new(),
             text: strongroom_custody::plain(&text),
@@ -589,7 +590,7 @@ impl Vault {
         all.extend(
             unread
                 .filter(is_new)
-                .map(|(kind, subject, text)| StandingAlarm { subject, ..told(&kind, text) }),
+                .map(|(kind, subject, text)| AlarmStatus { subject, ..told(&kind, text) }),
         );
         let is_told = all.iter().any(|a| a.kind == "lost" || a.kind == "damaged");
         all.extend(r.holding.lost().filter(|_| !is_told).map(|text| told("lost", text)));
@@ -600,14 +601,14 @@ impl Vault {
     }
 
     /// Objects with their locks; all of them, or those below a path.
-    pub fn rows(&self, name: &str, below: &str) -> Result<Vec<Row>, Refusal> {
+    pub fn rows(&self, name: &str, below: &str) -> Result<Vec<LockedObject>, Refusal> {
         self.look(name, |r| {
             let state = r.holding.ledger().state();
             let needs = r.holding.needs(&BTreeSet::new(), state.latest)?;
             let region = region(state.enrolled()?);
             let rows = state.objects.iter().filter(|(p, _)| p.starts_with(below));
             Ok(rows
-                .map(|(p, o)| Row {
+                .map(|(p, o)| LockedObject {
                     path: p.clone(),
                     version: o.version.clone(),
                     size_bytes: o.size_bytes,
@@ -672,7 +673,7 @@ fn one_clock(r: &Repo) -> Result<Option<String>, Refusal> {
 }
 
 /// A sentence for each kind of what stands open.
-fn sentences(all: &[StandingAlarm]) -> Vec<String> {
+fn sentences(all: &[AlarmStatus]) -> Vec<String> {
     let mut out: Vec<(&str, u64, &str)> = Vec::new();
     for a in all.iter().filter(|a| a.open) {
         match out.last_mut() {
@@ -725,13 +726,13 @@ fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
     let mut add =
         |name: &str, done: Result<(), strongroom_objects::StoreError>| -> Result<(), Refusal> {
             let outcome = match (done, intact()?) {
-                (_, false) => Outcome::Worked,
+                (_, false) => CanaryOutcome::Worked,
                 (Err(e @ strongroom_objects::StoreError::Refused { .. }), true) => {
-                    Outcome::Refused { code: e.to_string() }
+                    CanaryOutcome::Refused { code: e.to_string() }
                 }
                 // A full disk is no evidence.
-                (Err(e), true) => Outcome::NotTested { why: e.to_string() },
-                (Ok(()), true) => Outcome::Harmless { why: "nothing changed".into() },
+                (Err(e), true) => CanaryOutcome::NotTested { why: e.to_string() },
+                (Ok(()), true) => CanaryOutcome::Harmless { why: "nothing changed".into() },
             };
             report.add(name, outcome);
             Ok(())
@@ -748,10 +749,10 @@ fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
         let removed = std::fs::remove_file(&file);
         let outcome = match &removed {
             Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
-                Outcome::Refused { code: e.to_string() }
+                CanaryOutcome::Refused { code: e.to_string() }
             }
-            Err(e) => Outcome::NotTested { why: e.to_string() },
-            Ok(()) => Outcome::NotTested {
+            Err(e) => CanaryOutcome::NotTested { why: e.to_string() },
+            Ok(()) => CanaryOutcome::NotTested {
                 why: "the kernel sets no immutable flag here: whoever \
                 is root on this host can delete"
                     .into(),
@@ -761,7 +762,7 @@ fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
     } else {
         report.add(
             "delete the file past this program",
-            Outcome::NotTested {
+            CanaryOutcome::NotTested {
                 why: "the settings want no immutable flag: whoever is root on this host can delete"
                     .into(),
             },
@@ -771,7 +772,7 @@ fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
 }
 
 /// Tries a bucket that settings name, before it is entrusted with anything.
-pub fn probe_settings(path: &Path) -> Result<Vec<strongroom_custody::Finding>, Refusal> {
+pub fn probe_settings(path: &Path) -> Result<Vec<strongroom_custody::ProbeResult>, Refusal> {
     let settings = crate::RepoSettings::read(path)?;
     let base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
     let (_, bucket) = settings.open_hold(&base)?;

@@ -1,7 +1,7 @@
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use strongroom_graph::{Client, Error, ErrorKind, Request};
-use strongroom_model::{Coming, Cursor, Event, Feed, ItemId, Untrusted};
+use strongroom_model::{Coming, Cursor, Feed, ItemId, SourceEvent, Untrusted};
 
 /// The delta of a collection, page by page.
 pub struct Changes<'c, T> {
@@ -9,8 +9,8 @@ pub struct Changes<'c, T> {
     request: Request,
     /// What the first page was asked by.
     own: String,
-    read: fn(Value) -> Event<T>,
-    ready: VecDeque<Event<T>>,
+    read: fn(Value) -> SourceEvent<T>,
+    ready: VecDeque<SourceEvent<T>>,
     full: bool,
     ended: bool,
     /// How often each page was told of.
@@ -40,7 +40,7 @@ impl<'c, T> Changes<'c, T> {
         client: &'c Client,
         first: Request,
         link: Option<&str>,
-        read: fn(Value) -> Event<T>,
+        read: fn(Value) -> SourceEvent<T>,
     ) -> Self {
         let own = first.target().to_owned();
         Self {
@@ -60,8 +60,8 @@ impl<'c, T> Changes<'c, T> {
         self.full
     }
 
-    /// The next event. After [`Event::End`] or an error there is nothing more to ask for.
-    pub async fn next(&mut self) -> Result<Event<T>, Error> {
+    /// The next event. After [`SourceEvent::End`] or an error there is nothing more to ask for.
+    pub async fn next(&mut self) -> Result<SourceEvent<T>, Error> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
@@ -88,13 +88,13 @@ impl<'c, T> Changes<'c, T> {
                 self.ready.extend(before.map(self.read));
                 done = bad.before;
                 let name = Untrusted::default();
-                self.ready.push_back(Event::Skipped { id, name, cause: bad.why });
+                self.ready.push_back(SourceEvent::Skipped { id, name, cause: bad.why });
             }
             self.ready.extend(rows.map(self.read));
             match (page.next, page.delta) {
                 (_, Some(link)) => {
                     self.ended = true;
-                    self.ready.push_back(Event::End { cursor: Cursor(link) });
+                    self.ready.push_back(SourceEvent::End { cursor: Cursor(link) });
                 }
                 (Some(next), None) => {
                     // A page may come twice (a replay); a service that never gets on is an error.

@@ -1,8 +1,8 @@
 //! The workloads: each reads items out of Microsoft 365 and writes items back.
 //!
-//! Law 1 is a type: a collection is read as a series of [`Event`]s, and only [`Event::End`] carries
-//! the cursor. Whoever stops before it holds none, so nothing can be taken for complete that was
-//! not.
+//! Law 1 is a type: a collection is read as a series of [`SourceEvent`]s, and only
+//! [`SourceEvent::End`] carries the cursor. Whoever stops before it holds none, so nothing can be
+//! taken for complete that was not.
 //!
 //! Deliberately absent: any repository. Heads are cheap and come with the delta; content is fetched
 //! when the caller asks. Start at [`workload`], which says what a workload is, and [`ALL`], which
@@ -30,9 +30,9 @@ pub use event::Changes;
 pub use owner::{Owner, OwnerKind, OwnerNews, changes as owners, find as find_owner};
 pub use quick_xor::QuickXor;
 pub use strongroom_graph::{
-    Budget, BudgetReport, Client, Download, Error, ErrorKind, Patience, Settings, Stats,
+    Budget, BudgetReport, Client, Download, Error, ErrorKind, RetryLimits, Settings, Stats,
 };
-pub use strongroom_model::{Cursor, Event, Feed};
+pub use strongroom_model::{Cursor, Feed, SourceEvent};
 
 /// Encodes an id or name for a path of a URL.
 pub(crate) fn escape(part: &str) -> String {

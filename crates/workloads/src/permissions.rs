@@ -32,9 +32,9 @@ pub struct Need {
 }
 
 /// Permissions by name.
-pub type Needs = BTreeMap<&'static str, Need>;
+pub type PermissionNeeds = BTreeMap<&'static str, Need>;
 
-fn add(needs: &mut Needs, permission: &'static str, what: &str, is_vital: bool) {
+fn add(needs: &mut PermissionNeeds, permission: &'static str, what: &str, is_vital: bool) {
     let need = needs.entry(permission).or_default();
     need.uses.insert(what.to_owned());
     need.is_vital |= is_vital;
@@ -42,8 +42,8 @@ fn add(needs: &mut Needs, permission: &'static str, what: &str, is_vital: bool) 
 
 /// What the identity that reads needs, for the data of these workloads; with settings and holds
 /// where they are watched.
-pub fn to_read(is_wanted: impl Fn(&Profile) -> bool, with_holds: bool) -> Needs {
-    let mut needs = Needs::new();
+pub fn to_read(is_wanted: impl Fn(&Profile) -> bool, with_holds: bool) -> PermissionNeeds {
+    let mut needs = PermissionNeeds::new();
     add(&mut needs, PEOPLE, "people", true);
     for profile in ALL.iter().map(|w| w.profile()).filter(|p| is_wanted(p)) {
         for permission in profile.reads {
@@ -69,8 +69,8 @@ pub fn to_read(is_wanted: impl Fn(&Profile) -> bool, with_holds: bool) -> Needs 
 }
 
 /// What the identity that restores data needs.
-pub fn to_write(is_wanted: impl Fn(&Profile) -> bool) -> Needs {
-    let mut needs = Needs::new();
+pub fn to_write(is_wanted: impl Fn(&Profile) -> bool) -> PermissionNeeds {
+    let mut needs = PermissionNeeds::new();
     add(&mut needs, PEOPLE, "people", true);
     for profile in ALL.iter().map(|w| w.profile()).filter(|p| is_wanted(p)) {
         for permission in profile.writes {
@@ -82,8 +82,8 @@ pub fn to_write(is_wanted: impl Fn(&Profile) -> bool) -> Needs {
 
 /// What putting settings back may take. None of it is held for longer than a restore lasts: the
 /// plan of one says which it takes.
-pub fn to_configure() -> Needs {
-    let mut needs = Needs::new();
+pub fn to_configure() -> PermissionNeeds {
+    let mut needs = PermissionNeeds::new();
     for settable in setters() {
         add(&mut needs, settable.by.permission, settable.row.name, false);
     }

@@ -1,7 +1,8 @@
 //! What a workload is to whoever puts data back: it plans what its items need in an owner's place,
 //! and carries the plan out. What was written is read back and compared.
 //!
-//! The engine chooses the items and hands them out as [`Kept`]; a workload knows no repository.
+//! The engine chooses the items and hands them out as [`StoredItem`]; a workload knows no
+//! repository.
 
 use crate::{Client, Error, Owner, QuickXor};
 use bytes::Bytes;
@@ -41,7 +42,7 @@ pub enum Action {
 /// How an item came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "how")]
-pub enum Outcome {
+pub enum RestoreOutcome {
     /// As it was.
     Identical,
     /// The service keeps it in another form, the same each time.
@@ -56,12 +57,12 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl RestoreOutcome {
     /// Identical, unless something differs.
     pub fn of(differences: Vec<String>) -> Self {
         match differences.is_empty() {
-            true => Outcome::Identical,
-            false => Outcome::Altered {
+            true => RestoreOutcome::Identical,
+            false => RestoreOutcome::Altered {
                 differences: differences.into_iter().map(Untrusted::from).collect(),
             },
         }
@@ -70,22 +71,22 @@ impl Outcome {
 
 /// One restored item.
 #[derive(Debug, Clone, Serialize)]
-pub struct Restored {
+pub struct RestoredItem {
     /// Path in the tree.
     pub path: Untrusted,
     /// What was done.
     pub action: Action,
     /// How it came back.
-    pub outcome: Outcome,
+    pub outcome: RestoreOutcome,
     /// Bytes that were sent for it.
     #[serde(skip)]
     pub sent_bytes: u64,
 }
 
-impl Restored {
+impl RestoredItem {
     /// It did not come back.
     pub fn failed(path: &str, action: Action, why: impl ToString) -> Self {
-        let outcome = Outcome::Failed { why: why.to_string().into() };
+        let outcome = RestoreOutcome::Failed { why: why.to_string().into() };
         Self { path: path.into(), action, outcome, sent_bytes: 0 }
     }
 }
@@ -130,18 +131,18 @@ pub trait Contents: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// When a directory is damaged.
-    fn beside(&self) -> Result<Vec<Kept>, Unreadable>;
+    fn beside(&self) -> Result<Vec<StoredItem>, Unreadable>;
 
     /// Its older versions, oldest first.
     ///
     /// # Errors
     /// When a directory is damaged.
-    fn versions(&self) -> Result<Vec<Kept>, Unreadable>;
+    fn versions(&self) -> Result<Vec<StoredItem>, Unreadable>;
 }
 
 /// A stored file.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredItem {
     /// Path in the tree, in the place that it shall have.
     pub path: String,
     /// Name of its file.
@@ -154,7 +155,7 @@ pub struct Kept {
     pub contents: Arc<dyn Contents>,
 }
 
-impl Kept {
+impl StoredItem {
     /// What an upload sends of it.
     pub fn bytes_for(&self, action: Action) -> u64 {
         match action {
@@ -166,7 +167,7 @@ impl Kept {
 
 /// A folder of the tree that holds none of the items to restore.
 #[derive(Debug, Clone)]
-pub struct KeptFolder {
+pub struct StoredFolder {
     /// Path in the tree.
     pub path: String,
     /// Its record.
@@ -174,7 +175,7 @@ pub struct KeptFolder {
 }
 
 /// The snapshot that a restore starts from.
-pub trait Snapshot: Send + Sync {
+pub trait SnapshotView: Send + Sync {
     /// The record of what stands at a path; `None` when nothing does, or it has none.
     ///
     /// # Errors
@@ -212,7 +213,7 @@ pub struct To<'a> {
     /// Older versions come back too.
     pub versions: bool,
     /// The snapshot that it starts from.
-    pub snapshot: &'a dyn Snapshot,
+    pub snapshot: &'a dyn SnapshotView,
     /// Hears of each item.
     pub progress: &'a dyn Progress,
 }
@@ -228,9 +229,9 @@ impl To<'_> {
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// Items.
-    pub items: Vec<Kept>,
+    pub items: Vec<StoredItem>,
     /// Folders that hold none of them.
-    pub folders: Vec<KeptFolder>,
+    pub folders: Vec<StoredFolder>,
     /// What an attacker left, and is deleted: path and id.
     pub remove: Vec<(String, ItemId)>,
 }
@@ -252,7 +253,7 @@ impl Wanted {
 
 /// One line of a plan.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct RestoreStep {
     /// What happens.
     pub action: Action,
     /// Path in the tree.
@@ -263,7 +264,7 @@ pub struct Step {
 
 /// What a plan uses up of the published throttle budgets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
+pub struct RestoreCost {
     /// Bytes to one mailbox.
     pub mailbox_bytes: u64,
     /// Resource units of drives and sites.
@@ -271,18 +272,18 @@ pub struct Cost {
 }
 
 /// What is to be done for one owner.
-pub trait Plan: Send + Sync + std::fmt::Debug {
+pub trait OwnerPlan: Send + Sync + std::fmt::Debug {
     /// Line by line.
-    fn steps(&self) -> Vec<Step>;
+    fn steps(&self) -> Vec<RestoreStep>;
 
     /// What it will cost.
-    fn cost(&self) -> Cost;
+    fn cost(&self) -> RestoreCost;
 
     /// Carries it out. One item that fails stops no other.
     ///
     /// # Errors
     /// [`Stopped`]: nothing more can be done for this owner.
-    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<Restored>, Stopped>>;
+    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<RestoredItem>, Stopped>>;
 }
 
 /// Hands out the bytes of a stored file from front to back, or again from the front, with one piece
@@ -300,7 +301,7 @@ struct ReaderState {
 }
 
 impl Reader {
-    pub(crate) fn new(kept: &Kept) -> Self {
+    pub(crate) fn new(kept: &StoredItem) -> Self {
         let state = ReaderState {
             contents: kept.contents.clone(),
             next: 0,

@@ -1,6 +1,6 @@
 //! The sites of a tenant, without those that are people's own OneDrive.
 
-use crate::{Changes, Event, Owner, OwnerKind, OwnerNews};
+use crate::{Changes, Owner, OwnerKind, OwnerNews, SourceEvent};
 use serde_json::Value;
 use strongroom_graph::{Client, Error, ErrorKind, Request, Scope};
 use strongroom_model::{Coming, Feed, ItemId, Untrusted};
@@ -23,13 +23,13 @@ impl Feed<OwnerNews, Error> for Sites<'_> {
         Box::pin(async move {
             loop {
                 match self.0.next().await? {
-                    Event::Item(None) => {}
-                    Event::Item(Some(news)) => return Ok(Event::Item(news)),
-                    Event::Deleted(id) => return Ok(Event::Deleted(id)),
-                    Event::Skipped { id, name, cause } => {
-                        return Ok(Event::Skipped { id, name, cause });
+                    SourceEvent::Item(None) => {}
+                    SourceEvent::Item(Some(news)) => return Ok(SourceEvent::Item(news)),
+                    SourceEvent::Deleted(id) => return Ok(SourceEvent::Deleted(id)),
+                    SourceEvent::Skipped { id, name, cause } => {
+                        return Ok(SourceEvent::Skipped { id, name, cause });
                     }
-                    Event::End { cursor } => return Ok(Event::End { cursor }),
+                    SourceEvent::End { cursor } => return Ok(SourceEvent::End { cursor }),
                 }
             }
         })
@@ -46,16 +46,16 @@ fn title(v: &Value) -> Option<String> {
     text("displayName").or_else(|| text("name").filter(|_| v.get("webUrl").is_some()))
 }
 
-fn read_news(v: Value) -> Event<Option<OwnerNews>> {
+fn read_news(v: Value) -> SourceEvent<Option<OwnerNews>> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
         let cause = "the service gave a site without id".into();
-        return Event::Skipped { id, name: Untrusted::default(), cause };
+        return SourceEvent::Skipped { id, name: Untrusted::default(), cause };
     }
     if v.get("deleted").is_some() || v.get("@removed").is_some() {
-        return Event::Deleted(id);
+        return SourceEvent::Deleted(id);
     }
-    Event::Item((!is_personal(&v)).then(|| OwnerNews { id, name: title(&v) }))
+    SourceEvent::Item((!is_personal(&v)).then(|| OwnerNews { id, name: title(&v) }))
 }
 
 /// One site by id, `None` when there is none, or it is somebody's own.

@@ -1,6 +1,6 @@
 //! The people of a tenant.
 
-use crate::{Changes, Event, OwnerNews};
+use crate::{Changes, OwnerNews, SourceEvent};
 use serde_json::Value;
 use strongroom_graph::{Client, Request, Scope};
 use strongroom_model::{ItemId, Untrusted};
@@ -21,17 +21,17 @@ pub fn changes<'c>(client: &'c Client, link: Option<&str>) -> Changes<'c, OwnerN
     Changes::new(client, request, link, read_news)
 }
 
-fn read_news(v: Value) -> Event<OwnerNews> {
+fn read_news(v: Value) -> SourceEvent<OwnerNews> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
         let cause = "the directory gave somebody without id".into();
-        return Event::Skipped { id, name: Untrusted::default(), cause };
+        return SourceEvent::Skipped { id, name: Untrusted::default(), cause };
     }
     match v.get("@removed") {
-        Some(_) => Event::Deleted(id),
+        Some(_) => SourceEvent::Deleted(id),
         None => {
             let name = v["userPrincipalName"].as_str().filter(|n| !n.is_empty());
-            Event::Item(OwnerNews { id, name: name.map(str::to_owned) })
+            SourceEvent::Item(OwnerNews { id, name: name.map(str::to_owned) })
         }
     }
 }

@@ -1,17 +1,17 @@
 //! What a workload is to whoever moves data: the engine knows these types, and no workload's name.
 //!
 //! A [`Workload`] belongs to owners of one kind. It says which [`Collections`] an owner has, gives
-//! the news of each as [`Row`]s, and each row of an [`Item`] knows how it is compared with what is
-//! stored and how its content is fetched and proven. Where a row stands in the tree, what becomes
-//! of what left, versions, verdicts and links are the engine's.
+//! the news of each as [`ListingRow`]s, and each row of an [`Item`] knows how it is compared with
+//! what is stored and how its content is fetched and proven. Where a row stands in the tree, what
+//! becomes of what left, versions, verdicts and links are the engine's.
 
 use crate::{
     Client, Error, ErrorKind, Owner, OwnerKind,
-    restore::{Plan, Stopped, To, Wanted},
+    restore::{OwnerPlan, Stopped, To, Wanted},
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use strongroom_model::{AlarmKind, Cursor, Event, Facts, Feed, ItemId, ItemKind};
+use strongroom_model::{AlarmKind, Cursor, Facts, Feed, ItemId, ItemKind, SourceEvent};
 
 /// Over what the ids of items are unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,7 +170,7 @@ pub struct LeftOut {
 
 /// What a listing tells of one thing.
 #[derive(Debug, Clone)]
-pub enum Row {
+pub enum ListingRow {
     /// The top of the collection, and how many things the service counts right below it.
     Top(Option<u64>),
     /// A folder.
@@ -178,27 +178,27 @@ pub enum Row {
     /// An item, with everything that the listing has of it.
     Item(Arc<dyn Item>),
     /// What changed of an item: a row tells at least that.
-    Change(Arc<dyn Change>),
+    Change(Arc<dyn ItemChange>),
     /// Something of which nothing is kept.
     LeftOut(LeftOut),
 }
 
-impl Row {
+impl ListingRow {
     /// What it tells of; nothing for the top.
     pub fn id(&self) -> Option<&ItemId> {
         match self {
-            Row::Top(_) => None,
-            Row::Container(c) => Some(&c.id),
-            Row::Item(item) => Some(item.id()),
-            Row::Change(change) => Some(change.id()),
-            Row::LeftOut(l) => Some(&l.id),
+            ListingRow::Top(_) => None,
+            ListingRow::Container(c) => Some(&c.id),
+            ListingRow::Item(item) => Some(item.id()),
+            ListingRow::Change(change) => Some(change.id()),
+            ListingRow::LeftOut(l) => Some(&l.id),
         }
     }
 }
 
 /// Where an item stands below its container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ItemPlace {
     /// A directory of ours between the two: a day, a year.
     pub folder: Option<String>,
     /// Name of its file as people should see it.
@@ -219,7 +219,7 @@ pub enum Compared {
 }
 
 /// What changed of an item that is stored.
-pub trait Change: Send + Sync + std::fmt::Debug {
+pub trait ItemChange: Send + Sync + std::fmt::Debug {
     /// Its id.
     fn id(&self) -> &ItemId;
 
@@ -241,7 +241,7 @@ pub trait Item: Send + Sync + std::fmt::Debug {
     }
 
     /// Where its file stands.
-    fn place(&self) -> Place;
+    fn place(&self) -> ItemPlace;
 
     /// The time of its file.
     fn modified(&self) -> Option<jiff::Timestamp>;
@@ -271,7 +271,7 @@ pub trait Item: Send + Sync + std::fmt::Debug {
         of: Of<'a>,
         collection: &'a Collection,
         file: &'a str,
-        store: &'a dyn Store,
+        store: &'a dyn ContentStore,
     ) -> BoxFuture<'a, Result<Fetched, Failure>>;
 
     /// Its older versions.
@@ -289,7 +289,7 @@ pub trait Item: Send + Sync + std::fmt::Debug {
         _of: Of<'a>,
         _collection: &'a Collection,
         _version: &'a Version,
-        _store: &'a dyn Store,
+        _store: &'a dyn ContentStore,
     ) -> BoxFuture<'a, Result<Option<OlderPut>, Failure>> {
         Box::pin(async { Ok(None) })
     }
@@ -397,7 +397,7 @@ pub struct Put {
 pub struct Refused;
 
 /// Where content goes.
-pub trait Store: Send + Sync {
+pub trait ContentStore: Send + Sync {
     /// Takes a whole content.
     ///
     /// # Errors
@@ -405,11 +405,11 @@ pub trait Store: Send + Sync {
     fn put(&self, bytes: &[u8], form: Form) -> Result<Put, Refused>;
 
     /// Takes content piece by piece.
-    fn writer(&self) -> Box<dyn Writer + '_>;
+    fn writer(&self) -> Box<dyn ContentWriter + '_>;
 }
 
 /// Takes content piece by piece.
-pub trait Writer: Send {
+pub trait ContentWriter: Send {
     /// The next piece.
     ///
     /// # Errors
@@ -460,7 +460,7 @@ impl From<Error> for Failure {
 }
 
 /// The news of a collection.
-pub type Rows<'a> = Box<dyn Feed<Row, Error> + 'a>;
+pub type Rows<'a> = Box<dyn Feed<ListingRow, Error> + 'a>;
 
 /// A workload: reads what owners have, and puts it back.
 pub trait Workload: Send + Sync {
@@ -495,7 +495,7 @@ pub trait Workload: Send + Sync {
         of: Of<'a>,
         collection: &'a Collection,
         id: &'a ItemId,
-    ) -> BoxFuture<'a, Result<Event<Row>, Error>>;
+    ) -> BoxFuture<'a, Result<SourceEvent<ListingRow>, Error>>;
 
     /// How many items the service counts in a collection now; `None` when it does not say.
     ///
@@ -549,5 +549,5 @@ pub trait Workload: Send + Sync {
         &'a self,
         to: To<'a>,
         wanted: Wanted,
-    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>>;
+    ) -> BoxFuture<'a, Result<Option<Box<dyn OwnerPlan>>, Stopped>>;
 }

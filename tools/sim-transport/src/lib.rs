@@ -14,7 +14,7 @@ pub use transport::InProcess;
 
 use graph_sim::Sim;
 use std::sync::Arc;
-use strongroom_graph::{Budget, Client, Credential, Patience, Settings};
+use strongroom_graph::{Budget, Client, Credential, RetryLimits, Settings};
 
 /// Where everything is asked for; no socket is behind it.
 const HOST: &str = "https://graph.microsoft.com/";
@@ -28,7 +28,7 @@ pub fn in_process(
     tenant: usize,
     application: &str,
     budget: Arc<Budget>,
-    patience: Patience,
+    patience: RetryLimits,
 ) -> Option<Client> {
     let credentials = sim.credentials(tenant, application)?;
     let settings = Settings {

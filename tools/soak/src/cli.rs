@@ -1,7 +1,7 @@
 //! The command: seeds, minutes, a state file to go on from, and what is printed.
 
 use crate::{
-    Finding, Known, Life, class_of, shrink,
+    Known, Life, Violation, class_of, shrink,
     state::{Begun, Class, Explained, State},
     told_for, truths,
     year::{self, Year},
@@ -223,7 +223,7 @@ fn note(
     state: &mut State,
     seed: u64,
     life: &Life,
-    finding: &Finding,
+    finding: &Violation,
     now_and_then: &mut dyn FnMut(&str),
 ) -> bool {
     let told_by = state

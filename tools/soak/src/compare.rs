@@ -6,10 +6,10 @@ mod report;
 mod sites;
 pub(crate) mod things;
 
-use crate::{Finding, kept::Kept, parse};
+use crate::{Violation, kept::Kept, parse};
 use graph_sim::year::{Event, Life, ListState, PersonState, SiteState, State};
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_engine::{BackupReport, backup::Skip};
+use strongroom_engine::{BackupReport, backup::SkippedItem};
 
 /// A night with all that is known of it.
 pub(crate) struct Night<'a> {
@@ -64,7 +64,7 @@ impl Night<'_> {
     }
 
     /// What the run says that it could not read of somebody's.
-    fn skips_of<'n>(&'n self, p: &'n PersonState) -> impl Iterator<Item = &'n Skip> {
+    fn skips_of<'n>(&'n self, p: &'n PersonState) -> impl Iterator<Item = &'n SkippedItem> {
         let all = self.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
         let within = format!("{}/", p.upn);
         all.filter(move |s| {
@@ -194,10 +194,10 @@ impl Night<'_> {
         person: Option<&str>,
         item: &str,
         detail: String,
-    ) -> Finding {
+    ) -> Violation {
         let key = person.and_then(|p| self.life.person_of(p));
         let thing = self.life.thing_of(item);
-        Finding {
+        Violation {
             night: self.number,
             law: law.to_owned(),
             person: key,
@@ -279,7 +279,7 @@ fn is_lasting(event: &Event) -> bool {
 }
 
 /// All that does not hold.
-pub(crate) fn all(night: &Night<'_>) -> Vec<Finding> {
+pub(crate) fn all(night: &Night<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     report::outcome(night, &mut found);
     let (Ok(report), Some(kept)) = (night.outcome, night.kept) else { return found };
@@ -310,7 +310,7 @@ pub(crate) fn all(night: &Night<'_>) -> Vec<Finding> {
 fn rooms<'k>(
     night: &Night<'_>,
     kept: &'k Kept,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) -> BTreeMap<String, &'k str> {
     let mut rooms = BTreeMap::new();
     // Who may not sign in at all hears of nobody's coming, going or other name.
@@ -354,7 +354,7 @@ fn rooms<'k>(
 }
 
 /// Who is gone keeps what the last night held.
-fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
+fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Violation>) {
     let there: BTreeSet<&str> = night.now.people.iter().map(|p| p.id.as_str()).collect();
     for person in night.before.people.iter().filter(|p| !there.contains(p.id.as_str())) {
         // Nothing was kept before the first night, nor of who had nothing.

@@ -1,7 +1,7 @@
 //! A school that is simulated and backed up, night by night.
 
 use crate::{
-    Finding,
+    Violation,
     compare::{self, Night},
     kept::{self, Kept, Seen},
     restored::Row,
@@ -23,8 +23,8 @@ use std::{
 use strongroom_engine::{
     BackupOptions, BackupReport, Silent, backup, configuration, standing_alarms,
 };
-use strongroom_graph::{Budget, Client, Patience};
-use strongroom_model::Severity;
+use strongroom_graph::{Budget, Client, RetryLimits};
+use strongroom_model::AlarmSeverity;
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::{MasterKey, Repository, Writer};
 
@@ -192,7 +192,7 @@ impl School {
 
     /// Lets a day's events happen, backs up as the command does, and holds the snapshot against
     /// the tenant. Only what was not found in an earlier night is told.
-    pub fn night(&mut self, events: &[Event]) -> anyhow::Result<Vec<Finding>> {
+    pub fn night(&mut self, events: &[Event]) -> anyhow::Result<Vec<Violation>> {
         let (happened, now, mut outcome) = self.live(events);
         self.note_skips(&outcome);
         let repo = self.repository()?;
@@ -230,7 +230,7 @@ impl School {
         // The judge must not say what Microsoft does not: its answers are held against the
         // published types.
         for (fault, times) in self.life.sim().answer_faults() {
-            findings.push(Finding {
+            findings.push(Violation {
                 night: self.night,
                 law: "simulator/answer".into(),
                 person: None,
@@ -338,8 +338,9 @@ impl School {
     }
 
     fn end(&mut self, now: State, outcome: &Result<BackupReport, String>) {
-        self.acknowledge =
-            outcome.as_ref().is_ok_and(|r| r.alarms.iter().any(|a| a.severity == Severity::High));
+        self.acknowledge = outcome
+            .as_ref()
+            .is_ok_and(|r| r.alarms.iter().any(|a| a.severity == AlarmSeverity::High));
         self.before = now;
         self.night += 1;
         self.life.sim().clock().advance(Duration::from_secs(NIGHT_S));
@@ -348,7 +349,7 @@ impl School {
     }
 
     /// Every seventh night, and when somebody changed them, the settings are read and kept.
-    fn settings_of(&mut self, happened: &[Event]) -> anyhow::Result<Vec<Finding>> {
+    fn settings_of(&mut self, happened: &[Event]) -> anyhow::Result<Vec<Violation>> {
         let is_touched = happened.iter().any(|e| matches!(e, Event::Settings { .. }));
         if !is_touched && self.night % SETTINGS_EVERY != 0 {
             self.settings.note(happened);
@@ -380,7 +381,7 @@ impl School {
 
     fn client(&self) -> anyhow::Result<Arc<Client>> {
         let budget = Arc::new(Budget::new(true));
-        in_process(self.life.sim(), &self.time, 0, "read", budget, Patience::default())
+        in_process(self.life.sim(), &self.time, 0, "read", budget, RetryLimits::default())
             .map(Arc::new)
             .context("the tenant has no application to read with")
     }
@@ -425,10 +426,10 @@ impl School {
 
     /// What a stock client's restore differs in, as findings; what the night itself told already
     /// is left out.
-    pub(crate) fn of_stock(&self, rows: Vec<Row>) -> Vec<Finding> {
+    pub(crate) fn of_stock(&self, rows: Vec<Row>) -> Vec<Violation> {
         rows.into_iter()
             .filter(|(_, item, _)| !self.open.iter().any(|(_, known)| known == item))
-            .map(|(law, item, detail)| Finding {
+            .map(|(law, item, detail)| Violation {
                 night: self.night.saturating_sub(1),
                 law,
                 person: None,

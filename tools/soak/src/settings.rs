@@ -3,7 +3,7 @@
 //! What each setting must be, property by property, is held by the tests of the settings' own
 //! sources; here it is whether a year of reading them tells the truth about change.
 
-use crate::Finding;
+use crate::Violation;
 use graph_sim::year::Event;
 use std::collections::BTreeSet;
 use strongroom_engine::configuration::ConfigurationReport;
@@ -60,12 +60,12 @@ impl SettingsWatch {
         happened: &[Event],
         outcome: Result<ConfigurationReport, String>,
         now: Option<Configuration>,
-    ) -> Vec<Finding> {
+    ) -> Vec<Violation> {
         self.note(happened);
         let since = std::mem::take(&mut self.since);
         let mut found = Vec::new();
         let mut tell = |law: &str, item: &str, detail: String, kinds: &BTreeSet<String>| {
-            found.push(Finding {
+            found.push(Violation {
                 night,
                 law: law.to_owned(),
                 person: None,

@@ -2,8 +2,8 @@
 //! of defect still shows.
 
 use crate::{
-    Finding, Life,
-    finding::class,
+    Life, Violation,
+    violation::class,
     year::{needs_stock, told_for},
 };
 use graph_sim::year::Event;
@@ -17,7 +17,7 @@ const NIGHTS_MAX: usize = 600;
 const STOCK_NIGHTS: usize = 6;
 
 struct Shrinker<'a> {
-    finding: &'a Finding,
+    finding: &'a Violation,
     nights_left: usize,
 }
 
@@ -56,12 +56,12 @@ impl Shrinker<'_> {
 }
 
 /// The smallest life found that shows a finding's class. The life itself when nothing smaller does.
-pub fn shrink(life: &Life, finding: &Finding) -> Life {
+pub fn shrink(life: &Life, finding: &Violation) -> Life {
     shrink_within(life, finding, NIGHTS_MAX)
 }
 
 /// The smallest life found that shows a finding's class. The life itself when nothing smaller does.
-pub(crate) fn shrink_within(life: &Life, finding: &Finding, nights_max: usize) -> Life {
+pub(crate) fn shrink_within(life: &Life, finding: &Violation, nights_max: usize) -> Life {
     let mut s = Shrinker { finding, nights_left: nights_max };
     let mut best = life.clone();
     best.nights.truncate(finding.night + 1);
@@ -132,7 +132,7 @@ pub(crate) fn shrink_within(life: &Life, finding: &Finding, nights_max: usize) -
 }
 
 /// Whether an event makes the person or thing of a finding.
-fn is_birth(event: &Event, finding: &Finding) -> bool {
+fn is_birth(event: &Event, finding: &Violation) -> bool {
     use graph_sim::year::Event as E;
     match event {
         E::Join { person, .. } | E::Recreate { person, .. } => Some(*person) == finding.person,

@@ -1,6 +1,6 @@
 //! Documented behaviour that is not held back: under which of it is a small life whole?
 
-use crate::{Finding, Life, SchoolPlan, shrink, told};
+use crate::{Life, SchoolPlan, Violation, shrink, told};
 use graph_sim::{NOT_YET, Truth, year::Event};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub struct Broken {
     /// The behaviour.
     pub truth: Truth,
     /// What broke, in the smallest life.
-    pub finding: Finding,
+    pub finding: Violation,
     /// That life.
     pub life: Life,
 }
@@ -112,7 +112,7 @@ pub fn school(
     let mut broken = Vec::new();
     for truth in &all {
         let life = with(all.iter().copied().filter(|t| t != truth).collect());
-        let mut laws: BTreeMap<String, Finding> = BTreeMap::new();
+        let mut laws: BTreeMap<String, Violation> = BTreeMap::new();
         for finding in told(&life)?.into_iter().filter(|f| !anyway.contains(&f.law)) {
             let first = laws.entry(finding.law.clone()).or_insert_with(|| finding.clone());
             if finding.night == first.night && finding.kinds.len() < first.kinds.len() {
@@ -123,7 +123,7 @@ pub fn school(
             continue;
         }
         plan.withheld.insert(*truth);
-        let mut findings: Vec<Finding> = laws.into_values().collect();
+        let mut findings: Vec<Violation> = laws.into_values().collect();
         findings.sort_by_key(|f| (f.night, f.kinds.len()));
         let mut shown: Option<Life> = None;
         for (n, finding) in findings.into_iter().enumerate() {

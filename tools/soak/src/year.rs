@@ -1,7 +1,7 @@
 //! A life as data, and a year of it from a seed.
 
 use crate::{
-    Finding, School, SchoolPlan,
+    School, SchoolPlan, Violation,
     generate::Generator,
     restored::{self, Stock},
 };
@@ -25,7 +25,7 @@ pub struct Year {
     /// What happened.
     pub life: Life,
     /// What broke, oldest first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Violation>,
     /// How often a stock client was asked to restore, and how often there was none.
     pub stock: (usize, usize),
     /// Laws and items that did not hold at the last night: they are told already.
@@ -82,7 +82,7 @@ pub fn run(
 }
 
 /// Tells a life again; all that broke, without a stock client's restore.
-pub fn told(life: &Life) -> anyhow::Result<Vec<Finding>> {
+pub fn told(life: &Life) -> anyhow::Result<Vec<Violation>> {
     told_for(life, "")
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn needs_stock(law: &str) -> bool {
 
 /// Tells a life again, with a stock client's restore after its last night when the law is one of
 /// that.
-pub fn told_for(life: &Life, law: &str) -> anyhow::Result<Vec<Finding>> {
+pub fn told_for(life: &Life, law: &str) -> anyhow::Result<Vec<Violation>> {
     let mut school = School::new(&life.school)?;
     let mut findings = Vec::new();
     for events in &life.nights {

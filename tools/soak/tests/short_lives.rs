@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use graph_sim::{NOT_YET, year::Event};
-use soak::{Finding, Life, School, SchoolPlan, Taken, told, truths, year};
+use soak::{Life, School, SchoolPlan, Taken, Violation, told, truths, year};
 use std::collections::BTreeSet;
 
 /// A small school without what the product is known not to stand.
@@ -144,7 +144,7 @@ fn who_may_no_longer_sign_in_is_backed_up_like_anybody() {
 #[test]
 fn settings_that_were_not_read_anew_are_found_and_so_is_a_change_that_nobody_made() {
     let change = || [Event::Settings { name: "ca-off".to_owned() }];
-    let of = |found: Vec<Finding>| -> BTreeSet<String> {
+    let of = |found: Vec<Violation>| -> BTreeSet<String> {
         found.into_iter().map(|f| f.law).filter(|l| l.starts_with("settings/")).collect()
     };
     let mut school = School::new(&plan()).unwrap();

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_acceptance::{
-    Ground, Ledger, Left, Report, Tools, Verdict, clean, find_owner, prove,
+    AcceptanceReport, FieldVerdict, Ground, Leftover, RunRecord, Tools, clean, find_owner, prove,
     transcript::{Secrets, Transcript},
 };
 use strongroom_graph::Client;
@@ -64,7 +64,7 @@ impl Identities {
         Ok(client)
     }
 
-    fn tools(&self, ledger: Ledger, dir: &Path) -> anyhow::Result<Tools> {
+    fn tools(&self, ledger: RunRecord, dir: &Path) -> anyhow::Result<Tools> {
         let ground = Ground::new(ledger);
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|_| anyhow::anyhow!("the system is not random"))?;
@@ -166,7 +166,7 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
             eprintln!("strongroom: {}", words::cleaned(&run, &left));
             return Err(e.into());
         }
-        Some(Ok(report)) => Report { left, ..report },
+        Some(Ok(report)) => AcceptanceReport { left, ..report },
     };
     tell(global, &report, written.as_ref().err(), args.transcript.as_deref())?;
     written?;
@@ -182,7 +182,7 @@ fn write(identities: &Identities, file: Option<&Path>) -> anyhow::Result<()> {
 
 fn tell(
     global: &Global,
-    report: &Report,
+    report: &AcceptanceReport,
     refused: Option<&anyhow::Error>,
     file: Option<&Path>,
 ) -> anyhow::Result<()> {
@@ -194,7 +194,7 @@ fn tell(
         return Ok(());
     }
     let counts: serde_json::Map<_, _> =
-        [Verdict::Identical, Verdict::ProviderAltered, Verdict::Different]
+        [FieldVerdict::Identical, FieldVerdict::ProviderAltered, FieldVerdict::Different]
             .into_iter()
             .map(|v| Ok((words::verdict(v).to_owned(), json!(report.count(v)))))
             .collect::<anyhow::Result<_>>()?;
@@ -206,7 +206,7 @@ fn tell(
 }
 
 async fn clean_up(global: &Global, records: &Path, run: &str) -> anyhow::Result<Ending> {
-    let ledger = Ledger::open(records, run)?;
+    let ledger = RunRecord::open(records, run)?;
     if let Some(other) = global.tenant().filter(|t| **t != ledger.tenant) {
         bail!("run {run} was in tenant {}, not in {other}; nothing was deleted", ledger.tenant);
     }
@@ -214,7 +214,7 @@ async fn clean_up(global: &Global, records: &Path, run: &str) -> anyhow::Result<
     let dir = tempfile::tempdir().context("there is no place for a cache")?;
     let tools = identities.tools(ledger, dir.path())?;
     let bar = global.bar();
-    let left: Vec<Left> = clean(&tools, bar.as_ref()).await?;
+    let left: Vec<Leftover> = clean(&tools, bar.as_ref()).await?;
     bar.finish();
     match global.json {
         true => println!("{}", json!({"run": run, "left": left})),

@@ -2,13 +2,13 @@
 
 use crate::output;
 use std::{collections::BTreeMap, path::Path};
-use strongroom_acceptance::{Left, PREFIX, Report, Verdict};
+use strongroom_acceptance::{AcceptanceReport, FieldVerdict, Leftover, PREFIX};
 
-pub(super) fn verdict(v: Verdict) -> &'static str {
+pub(super) fn verdict(v: FieldVerdict) -> &'static str {
     match v {
-        Verdict::Identical => "identical",
-        Verdict::ProviderAltered => "provider-altered",
-        Verdict::Different => "different",
+        FieldVerdict::Identical => "identical",
+        FieldVerdict::ProviderAltered => "provider-altered",
+        FieldVerdict::Different => "different",
     }
 }
 
@@ -45,7 +45,7 @@ pub(super) fn by_command(run: &str) -> String {
     format!("what the run made is still there; `strongroom acceptance --clean {run}` deletes it")
 }
 
-pub(super) fn cleaned(run: &str, left: &[Left]) -> String {
+pub(super) fn cleaned(run: &str, left: &[Leftover]) -> String {
     if left.is_empty() {
         return "what the run made is deleted".to_owned();
     }
@@ -55,7 +55,7 @@ pub(super) fn cleaned(run: &str, left: &[Left]) -> String {
 }
 
 /// What was found: fields that are not identical, then figures.
-pub(super) fn report(r: &Report) -> String {
+pub(super) fn report(r: &AcceptanceReport) -> String {
     let mut out = String::new();
     for s in &r.skipped {
         out.push_str(&format!("SKIPPED  {}: {}\n", s.part, s.why));
@@ -73,11 +73,11 @@ pub(super) fn report(r: &Report) -> String {
             short(&row.after.to_string())
         );
         match row.verdict {
-            Verdict::Identical => {}
-            Verdict::ProviderAltered => {
+            FieldVerdict::Identical => {}
+            FieldVerdict::ProviderAltered => {
                 out.push_str(&format!("altered  {said} ({})\n", row.why));
             }
-            Verdict::Different => {
+            FieldVerdict::Different => {
                 out.push_str(&format!("{}\n", output::alarm(&format!("DIFFERS  {said}"))));
             }
         }

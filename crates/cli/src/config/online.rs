@@ -4,7 +4,7 @@ use crate::{Global, edge::blocking, failure, output};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
-use strongroom_graph::{Budget, Client, Https, Patience};
+use strongroom_graph::{Budget, Client, Https, RetryLimits};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, Store, VaultRest};
 use strongroom_operations::{
@@ -15,9 +15,9 @@ use strongroom_operations::{
     status::CERTIFICATE_DAYS_MIN,
     vault::VaultPlace,
 };
-use strongroom_repository::{May, Reach, Repository};
+use strongroom_repository::{Allowed, CredentialRights, Repository};
 use strongroom_workloads::{
-    permissions::{self, Needs},
+    permissions::{self, PermissionNeeds},
     workload::Profile,
 };
 
@@ -176,7 +176,7 @@ async fn signs_in(school: &School, identity: Identity) -> Vec<Row> {
         }
     };
     // Whoever asks waits for the answer: not as long as a backup would.
-    let patience = Patience { tries: 2, pause_ms: 500, throttled_s_max: 60 };
+    let patience = RetryLimits { tries: 2, pause_ms: 500, throttled_s_max: 60 };
     let budget = Arc::new(Budget::new(true));
     let client = Client::with_transport(settings, transport, clock.clone(), budget, patience);
     let standing = match client.standing().await {
@@ -222,7 +222,7 @@ fn certificate(rows: &mut Rows, from: Timestamp, until: Timestamp, now: Timestam
 }
 
 /// What an identity needs; nothing for one that holds permissions only while it works.
-fn needs(tenant: &TenantEntry, identity: Identity) -> Needs {
+fn needs(tenant: &TenantEntry, identity: Identity) -> PermissionNeeds {
     let is_wanted = |p: &Profile| {
         !tenant.backup.without.iter().any(|w| w == p.name)
             && (p.name != "mail" || tenant.backup.mail)
@@ -231,11 +231,11 @@ fn needs(tenant: &TenantEntry, identity: Identity) -> Needs {
     match identity {
         Identity::Read => permissions::to_read(is_wanted, tenant.backup.holds),
         Identity::Write => permissions::to_write(is_wanted),
-        Identity::Configure | Identity::Act => Needs::new(),
+        Identity::Configure | Identity::Act => PermissionNeeds::new(),
     }
 }
 
-fn granted(rows: &mut Rows, needs: &Needs, identity: Identity, held: &BTreeSet<String>) {
+fn granted(rows: &mut Rows, needs: &PermissionNeeds, identity: Identity, held: &BTreeSet<String>) {
     let missing: Vec<_> = needs.iter().filter(|(name, _)| !held.contains(**name)).collect();
     for (name, need) in &missing {
         let state = if need.is_vital { State::Failed } else { State::Warning };
@@ -316,24 +316,24 @@ async fn repository(here: &Here<'_>, name: &str) -> Vec<Row> {
     rows.all
 }
 
-fn reached(rows: &mut Rows, reach: &Reach) {
+fn reached(rows: &mut Rows, reach: &CredentialRights) {
     match &reach.add {
-        May::Yes => rows.add("reach", State::Good, "this side may add to it"),
-        May::No(why) => {
+        Allowed::Yes => rows.add("reach", State::Good, "this side may add to it"),
+        Allowed::No(why) => {
             rows.add("reach", State::Failed, format!("this side may not add to it: {why}"));
         }
-        May::Unknown(why) => {
+        Allowed::Unknown(why) => {
             rows.add("reach", State::Failed, format!("nothing could be added to it: {why}"));
         }
     }
     match &reach.delete_locks {
-        May::Yes => rows.add("reach", State::Good, "this side may remove its locks"),
-        May::No(why) => rows.add(
+        Allowed::Yes => rows.add("reach", State::Good, "this side may remove its locks"),
+        Allowed::No(why) => rows.add(
             "reach",
             State::Warning,
             format!("locks of this side stay until they are stale, half an hour each: {why}"),
         ),
-        May::Unknown(why) => {
+        Allowed::Unknown(why) => {
             rows.add("reach", State::Warning, format!("removing a lock was not tried: {why}"));
         }
     }
@@ -341,15 +341,15 @@ fn reached(rows: &mut Rows, reach: &Reach) {
     // fault of the configuration: the vault is for that.
     for (may, what) in [(&reach.overwrite, "write over"), (&reach.delete, "delete")] {
         match may {
-            May::Yes => rows.add(
+            Allowed::Yes => rows.add(
                 "reach",
                 State::Good,
                 format!("whoever has this host can {what} what it holds"),
             ),
-            May::No(_) => {
+            Allowed::No(_) => {
                 rows.add("reach", State::Good, format!("nobody here can {what} what it holds"));
             }
-            May::Unknown(why) => rows.add(
+            Allowed::Unknown(why) => rows.add(
                 "reach",
                 State::Warning,
                 format!("whether this side can {what} what it holds is not known: {why}"),
@@ -425,7 +425,8 @@ mod tests {
             let rows = part.lines().filter(|l| l.starts_with("| `"));
             rows.map(|l| l.split('`').nth(1).unwrap_or_default().to_owned()).collect()
         };
-        let all = |needs: Needs| needs.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
+        let all =
+            |needs: PermissionNeeds| needs.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(listed("read"), all(permissions::to_read(|_| true, true)));
         assert_eq!(listed("write"), all(permissions::to_write(|_| true)));
         assert_eq!(listed("configure"), all(permissions::to_configure()));
@@ -444,7 +445,8 @@ mod tests {
                 .map(str::to_owned)
                 .collect()
         };
-        let all = |needs: Needs| needs.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
+        let all =
+            |needs: PermissionNeeds| needs.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(listed("READ"), all(permissions::to_read(|_| true, true)));
         assert_eq!(listed("WRITE"), all(permissions::to_write(|_| true)));
         assert_eq!(listed("CONFIGURE"), BTreeSet::new(), "it holds none between restores");

@@ -257,7 +257,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         .items
         .iter()
         .filter_map(|i| match &i.outcome {
-            strongroom_engine::restore::Outcome::Altered { differences } => {
+            strongroom_engine::restore::RestoreOutcome::Altered { differences } => {
                 Some(format!("{}: {}", i.path.line(), crate::restore::listed(differences)))
             }
             _ => None,
@@ -267,7 +267,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         .items
         .iter()
         .filter_map(|i| match &i.outcome {
-            strongroom_engine::restore::Outcome::Failed { why } => {
+            strongroom_engine::restore::RestoreOutcome::Failed { why } => {
                 Some(format!("{}: {}", i.path.line(), why.quoted()))
             }
             _ => None,

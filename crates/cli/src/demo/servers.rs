@@ -10,9 +10,9 @@ use std::{
     process::Stdio,
     sync::Arc,
 };
-use strongroom_custody::Policy;
+use strongroom_custody::VaultPolicy;
 use strongroom_model::Ending;
-use strongroom_vault::{Enrol, HoldEntry, May, RepoSettings, Vault, new_custodian};
+use strongroom_vault::{CredentialRight, Enrol, HoldEntry, RepoSettings, Vault, new_custodian};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -105,9 +105,9 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<Ending> {
                 card: serde_json::from_slice(&std::fs::read(&card)?)?,
                 custodians: custodians.into_iter().collect::<Result<_, _>>()?,
                 quorum: 2,
-                policy: Policy::default(),
+                policy: VaultPolicy::default(),
                 settings,
-                credentials: vec![("push".to_owned(), May::Push)],
+                credentials: vec![("push".to_owned(), CredentialRight::Push)],
             };
             let (tokens, _) = vault.enrol(&name, enrol)?;
             write_private(&token_file, tokens.get("push").context("the vault gave no token")?)?;

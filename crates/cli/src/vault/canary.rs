@@ -1,7 +1,7 @@
 use super::alarm;
 use crate::{Global, edge::blocking};
 use anyhow::bail;
-use strongroom_custody::{CanaryReport, Outcome, s3_canary};
+use strongroom_custody::{CanaryOutcome, CanaryReport, s3_canary};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, VaultRest, VaultSettings, hash_name};
 use strongroom_operations::{School, files::written, vault::VaultPlace};
@@ -40,16 +40,16 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
     } else {
         for t in &report.tried {
             match &t.outcome {
-                Outcome::Worked => println!(
+                CanaryOutcome::Worked => println!(
                     "{}",
                     alarm(&format!(
                         "with the credential {} it was possible to {}",
                         report.holder, t.attempt
                     ))
                 ),
-                Outcome::Refused { code } => println!("refused     {} ({code})", t.attempt),
-                Outcome::Harmless { why } => println!("harmless    {}: {why}", t.attempt),
-                Outcome::NotTested { why } => println!("not tested  {}: {why}", t.attempt),
+                CanaryOutcome::Refused { code } => println!("refused     {} ({code})", t.attempt),
+                CanaryOutcome::Harmless { why } => println!("harmless    {}: {why}", t.attempt),
+                CanaryOutcome::NotTested { why } => println!("not tested  {}: {why}", t.attempt),
             }
         }
         let (worked, rest) = (report.worked().len(), report.not_tested().len());
@@ -94,16 +94,16 @@ fn server(settings: VaultSettings, now: jiff::Timestamp) -> anyhow::Result<Canar
     for (name, method, path, body) in attempts {
         let (status, text) = vault.attempt(method, path, body)?;
         let outcome = match status {
-            401 | 403 => Outcome::Refused { code: format!("{status} {text:.80}") },
+            401 | 403 => CanaryOutcome::Refused { code: format!("{status} {text:.80}") },
             // What is not there, or makes no sense, is not done either; but that is not a denial.
-            400 | 404 | 405 => Outcome::Harmless { why: format!("{status} {text:.80}") },
-            200..300 => Outcome::Worked,
-            _ => Outcome::NotTested { why: format!("{status} {text:.80}") },
+            400 | 404 | 405 => CanaryOutcome::Harmless { why: format!("{status} {text:.80}") },
+            200..300 => CanaryOutcome::Worked,
+            _ => CanaryOutcome::NotTested { why: format!("{status} {text:.80}") },
         };
         report.add(name, outcome);
     }
     if vault.attempt("GET", &canary, b"")? != before {
-        report.add("leave a canary as it was", Outcome::Worked);
+        report.add("leave a canary as it was", CanaryOutcome::Worked);
     }
     Ok(report)
 }

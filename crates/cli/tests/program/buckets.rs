@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
-use strongroom_custody::{Custodian, Policy, SigningKey};
+use strongroom_custody::{Custodian, SigningKey, VaultPolicy};
 use strongroom_vault::{Enrol, RepoSettings, Vault};
 
 #[path = "../../../objects/tests/servers/azurite.rs"]
@@ -178,7 +178,7 @@ fn enrol(school: &School, source: &str) -> Result<Vault, strongroom_vault::Refus
         card: serde_json::from_slice(&std::fs::read(&card).unwrap()).unwrap(),
         custodians: vec![custodian("ada"), custodian("bob")],
         quorum: 2,
-        policy: Policy::default(),
+        policy: VaultPolicy::default(),
         settings: RepoSettings::read(&settings)?,
         credentials: vec![],
     };

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use strongroom_custody::{Custodian, Policy, SigningKey};
+use strongroom_custody::{Custodian, SigningKey, VaultPolicy};
 use strongroom_vault::{Enrol, HoldEntry, RepoSettings, SourceEntry, Vault};
 
 fn tree(dir: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
@@ -147,7 +147,7 @@ fn vaulted(s: &School) -> Vault {
         card: serde_json::from_slice(&std::fs::read(&card).unwrap()).unwrap(),
         custodians: vec![custodian("ada"), custodian("bob")],
         quorum: 2,
-        policy: Policy::default(),
+        policy: VaultPolicy::default(),
         settings,
         credentials: vec![],
     };

@@ -218,7 +218,7 @@ fn certificate(dir: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn names(needs: permissions::Needs) -> BTreeSet<String> {
+fn names(needs: permissions::PermissionNeeds) -> BTreeSet<String> {
     needs.into_keys().map(str::to_owned).collect()
 }
 

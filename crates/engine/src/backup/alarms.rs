@@ -1,9 +1,9 @@
 //! What the pattern of a run says, beyond the verdicts on single versions.
 
 use super::{count, run::Run};
-use crate::rooms;
+use crate::owner_dirs;
 use std::collections::BTreeMap;
-use strongroom_model::{Alarm, AlarmKind, Severity};
+use strongroom_model::{Alarm, AlarmKind, AlarmSeverity};
 use strongroom_workloads::workload::Profile;
 
 /// What an alarm is about that is of nobody alone.
@@ -28,11 +28,11 @@ const THROTTLED_MIN: u64 = 5;
 const OWNERS_GONE_MIN: u64 = 3;
 
 /// How grave it is that so many of somebody's items of one kind went in one run.
-fn of_deletions(deleted: u64, before: u64) -> Option<Severity> {
+fn of_deletions(deleted: u64, before: u64) -> Option<AlarmSeverity> {
     let is = |min: u64, percent: u64| deleted >= min && deleted * 100 >= before * percent;
     match (is(DELETIONS_MIN, DELETIONS_PERCENT), is(NOTED_DELETIONS_MIN, NOTED_DELETIONS_PERCENT)) {
-        (true, _) => Some(Severity::High),
-        (_, true) => Some(Severity::Notice),
+        (true, _) => Some(AlarmSeverity::High),
+        (_, true) => Some(AlarmSeverity::Notice),
         _ => None,
     }
 }
@@ -51,7 +51,7 @@ impl Run {
             let (profile, p) = (of.profile, &of.pattern);
             // Several sites may have one title.
             let user = match called.get(&(of.name.as_str(), profile.name)) {
-                Some(2..) => rooms::named(&of.name, id),
+                Some(2..) => owner_dirs::named(&of.name, id),
                 _ => of.name.clone(),
             };
             let mut raise = |kind, severity, items: u64, text: String| {
@@ -62,14 +62,17 @@ impl Run {
             if p.encrypted > 0 {
                 raise(
                     AlarmKind::Encryption,
-                    Severity::High,
+                    AlarmSeverity::High,
                     p.encrypted,
                     format!("{} became ciphertext", count(p.encrypted as usize, "file", "files")),
                 );
             }
             if p.notes > 0 {
-                let severity =
-                    if p.notes > 1 || p.encrypted > 0 { Severity::High } else { Severity::Notice };
+                let severity = if p.notes > 1 || p.encrypted > 0 {
+                    AlarmSeverity::High
+                } else {
+                    AlarmSeverity::Notice
+                };
                 raise(
                     AlarmKind::RansomNotes,
                     severity,
@@ -84,7 +87,7 @@ impl Run {
             if p.renamed >= RENAMES_MIN && p.renamed * 100 >= p.before() * RENAMES_PERCENT {
                 raise(
                     AlarmKind::RenameStorm,
-                    Severity::High,
+                    AlarmSeverity::High,
                     p.renamed,
                     format!("{} of {} files got another extension", p.renamed, p.before()),
                 );
@@ -97,7 +100,7 @@ impl Run {
             if p.flushed >= FLUSHED_MIN || (p.flushed > 0 && p.encrypted > 0) {
                 raise(
                     AlarmKind::VersionFlush,
-                    Severity::High,
+                    AlarmSeverity::High,
                     p.flushed,
                     format!("{} lost older versions", count(p.flushed as usize, "file", "files")),
                 );
@@ -115,12 +118,12 @@ impl Run {
             let is_of_it = |a: &Alarm| a.workload.as_deref() == Some(profile.name);
             let told = raised
                 .iter()
-                .any(|a| a.kind == kind && a.severity == Severity::High && is_of_it(a));
+                .any(|a| a.kind == kind && a.severity == AlarmSeverity::High && is_of_it(a));
             let large =
                 deleted >= DELETIONS_MIN && deleted * 100 >= before * TENANT_DELETIONS_PERCENT;
             if large && !told {
                 let text = format!("{deleted} of all {before} {} were deleted", profile.items);
-                let alarm = Alarm::new(kind, Severity::High, EVERYBODY, text, deleted);
+                let alarm = Alarm::new(kind, AlarmSeverity::High, EVERYBODY, text, deleted);
                 raised.push(alarm.of(profile.name));
             }
         }
@@ -131,7 +134,7 @@ impl Run {
             }
             raised.push(Alarm::new(
                 AlarmKind::UserGone,
-                Severity::High,
+                AlarmSeverity::High,
                 EVERYBODY,
                 format!("{gone} {}s are gone from {} at once", kind.word(), kind.register()),
                 gone,
@@ -141,7 +144,7 @@ impl Run {
         if throttled >= THROTTLED_MIN && !alarms.iter().any(|a| a.kind == AlarmKind::BudgetEaten) {
             raised.push(Alarm::new(
                 AlarmKind::BudgetEaten,
-                Severity::Notice,
+                AlarmSeverity::Notice,
                 EVERYBODY,
                 format!(
                     "the service throttled {throttled} answers although the backup kept \

@@ -3,12 +3,12 @@
 use super::{round::Reading, run::Run};
 use crate::{
     Error,
-    catalog::{self, Place},
+    catalog::{self, CatalogPlace},
     layout,
 };
 use std::{collections::HashSet, sync::Arc};
 use strongroom_model::{
-    Alarm, AlarmKind, Facts, ItemId, Role, Severity, day_folder, digest_id, fit_name, short_id,
+    Alarm, AlarmKind, AlarmSeverity, Facts, ItemId, Role, day_folder, digest_id, fit_name, short_id,
 };
 use strongroom_workloads::{
     Cursor, ErrorKind, Owner,
@@ -65,7 +65,7 @@ pub(super) async fn back_up(
                 }
                 run.alarm(Alarm::new(
                     AlarmKind::UserGone,
-                    Severity::High,
+                    AlarmSeverity::High,
                     owner.name.as_str(),
                     format!(
                         "{place} is gone, though the {} is not; what it held stays in the backup",
@@ -181,7 +181,7 @@ impl Belongings {
             // What stands below is known to be somebody's, whatever becomes of this run.
             run.put_dir(&layout::refs(&self.base), &facts)?;
         }
-        let (open, gone, moved) = self.settle_collections(stored, &found)?;
+        let (open, gone, moved) = self.place_collections(stored, &found)?;
         for (id, e) in &found.failed {
             let place = self.profile().place;
             let scope = format!("the {place} of {}", self.owner.name);
@@ -203,7 +203,7 @@ impl Belongings {
 
     /// Puts each collection where it stands now. Answers those that are to be read, those that are
     /// not, and whether one moved.
-    fn settle_collections(
+    fn place_collections(
         &self,
         mut stored: Vec<Collection>,
         found: &Collections,
@@ -232,7 +232,7 @@ impl Belongings {
                 break;
             }
             for head in ready {
-                self.settle_collection(head, &mut stored)?;
+                self.place_collection(head, &mut stored)?;
             }
             waiting = wait;
         }
@@ -263,7 +263,7 @@ impl Belongings {
         Ok((open, rest, moved))
     }
 
-    fn settle_collection(
+    fn place_collection(
         &self,
         head: &CollectionHead,
         stored: &mut Vec<Collection>,
@@ -333,13 +333,13 @@ impl Belongings {
             }
         }
         if self.profile().ids == IdScope::Owner {
-            let place = Place { parent: above_id, name };
+            let place = CatalogPlace { parent: above_id, name };
             run.catalog.set(&self.part(&head.id), &head.id.0, place);
         }
         Ok(())
     }
 
-    /// Reads all collections, settles what left them, and keeps their links. Answers whether all
+    /// Reads all collections, places what left them, and keeps their links. Answers whether all
     /// that are gone went.
     async fn read_collections(
         &self,

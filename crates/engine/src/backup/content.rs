@@ -1,17 +1,18 @@
 //! What an item holds: its content, its older versions, and what is thought of them.
 
 use super::{belongings::Belongings, place::Begun, run::Run};
-use crate::{Content as Judged, Error, judge, layout};
+use crate::{Error, JudgedContent as Judged, judge, layout};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_model::{
-    Facts, FileState, ItemId, ItemKind, Judgement, Reason, Verdict, fit_name, limits,
+    Facts, FileState, ItemId, ItemKind, Judgement, Verdict, VerdictReason, fit_name, limits,
 };
 use strongroom_repository::{ContentStream, Cut, Found, Node, Repository, Stored};
 use strongroom_workloads::workload::{
-    Collection, Content, Failure, Fetched, Form, Item, OlderPut, Put, Refused, Store, Writer,
+    Collection, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item, OlderPut, Put,
+    Refused,
 };
 
 /// What stopped the reading of one item.
@@ -92,7 +93,7 @@ impl Pieces {
     }
 }
 
-impl Store for Pieces {
+impl ContentStore for Pieces {
     fn put(&self, bytes: &[u8], form: Form) -> Result<Put, Refused> {
         let cut = match form {
             Form::Plain => Cut::Plain,
@@ -103,7 +104,7 @@ impl Store for Pieces {
         Ok(self.keep(stored, bytes[..bytes.len().min(self.head_bytes)].to_vec()))
     }
 
-    fn writer(&self) -> Box<dyn Writer + '_> {
+    fn writer(&self) -> Box<dyn ContentWriter + '_> {
         Box::new(Piecewise { pieces: self, stream: self.repo.stream(), head: Vec::new() })
     }
 }
@@ -114,7 +115,7 @@ struct Piecewise<'p> {
     head: Vec<u8>,
 }
 
-impl Writer for Piecewise<'_> {
+impl ContentWriter for Piecewise<'_> {
     fn push(&mut self, piece: &[u8]) -> Result<(), Refused> {
         let room = self.pieces.head_bytes.saturating_sub(self.head.len());
         self.head.extend_from_slice(&piece[..piece.len().min(room)]);
@@ -337,8 +338,8 @@ impl Belongings {
                 return;
             }
             p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
-            p.notes += u64::from(j.reasons.contains(&Reason::RansomNote));
-            p.renamed += u64::from(j.reasons.contains(&Reason::ExtensionAppended));
+            p.notes += u64::from(j.reasons.contains(&VerdictReason::RansomNote));
+            p.renamed += u64::from(j.reasons.contains(&VerdictReason::ExtensionAppended));
         });
     }
 

@@ -5,6 +5,7 @@
 //! item that cannot be read keeps its previous version, is named in the report, and is asked for
 //! again by the next run (law 1).
 
+mod alarm_list;
 mod alarms;
 mod belongings;
 mod content;
@@ -14,18 +15,17 @@ mod place;
 mod round;
 mod run;
 mod seen;
-mod standing;
 mod stop;
 
-pub use run::{BackupReport, Coverage, Skip, Verdicts};
-pub use standing::{Acknowledged, StandingAlarm, standing_alarms};
+pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, standing_alarms};
+pub use run::{BackupReport, Coverage, SkippedItem, Verdicts};
 pub use stop::{Interrupted, Stop};
 
 use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{
-    Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Series, Severity, Untrusted,
+    Alarm, AlarmKind, AlarmSeverity, ItemId, Record, RecordError, Role, Row, Series, Untrusted,
 };
 use strongroom_objects::StoreError;
 use strongroom_repository::{
@@ -56,7 +56,7 @@ pub struct BackupOptions {
     pub checkpoint_s: i64,
     /// Alarms of earlier runs that somebody looked at. These, as they were seen, no longer keep
     /// snapshots from being clean.
-    pub acknowledged: Vec<Acknowledged>,
+    pub acknowledged: Vec<AcknowledgedAlarm>,
     /// Items that are known not to be readable: they stand in the coverage, and make no run
     /// partial. They are asked for again all the same.
     pub accepted: Vec<Accepted>,
@@ -184,7 +184,7 @@ pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snap
 /// Takes back what says that all was seen, since something below or beside it was lost: the delta
 /// link of a directory, so that the next run asks for all of it (law 2), and the keys of an item,
 /// so that it is fetched with all that belongs to it.
-pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Error> {
+pub fn clear_delta_links(node: &mut Node) -> Result<(), strongroom_repository::Error> {
     let Some(mut facts) = node.facts()? else { return Ok(()) };
     // Items that have files beside them tell their content by a key.
     if facts.kind.role() == Role::Item && facts.content_key.is_some() {
@@ -406,7 +406,7 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
         }
     }
     if let Some((items, text)) = told {
-        run.alarm(Alarm::new(AlarmKind::HoldsRemoved, Severity::High, "tenant", text, items));
+        run.alarm(Alarm::new(AlarmKind::HoldsRemoved, AlarmSeverity::High, "tenant", text, items));
     }
     list.holds = names;
     let stored = run.repo.put_content(&list.to_bytes()?, strongroom_repository::Cut::Plain)?;
@@ -429,7 +429,7 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     }
     let whole = run.is_whole() && run.options.users.is_empty();
     let mut tags = vec![if whole { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];
-    if standing.is_empty() && !alarms.iter().any(|a| a.severity == Severity::High) {
+    if standing.is_empty() && !alarms.iter().any(|a| a.severity == AlarmSeverity::High) {
         tags.push(TAG_CLEAN.to_owned());
     }
     let mut kinds: Vec<&str> = alarms.iter().map(|a| a.kind.as_str()).collect();

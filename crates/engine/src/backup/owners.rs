@@ -5,25 +5,25 @@
 //! register is a directory for each kind of owner; its cursor rides on it.
 
 use super::run::Run;
-use crate::{Error, layout, rooms};
+use crate::{Error, layout, owner_dirs};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 use strongroom_model::{
-    Alarm, AlarmKind, Facts, ItemId, ItemKind, Role, Severity, Untrusted, fit_name, short_id,
+    Alarm, AlarmKind, AlarmSeverity, Facts, ItemId, ItemKind, Role, Untrusted, fit_name, short_id,
 };
-use strongroom_workloads::{Cursor, ErrorKind, Event, Owner, OwnerKind, OwnerNews};
+use strongroom_workloads::{Cursor, ErrorKind, Owner, OwnerKind, OwnerNews, SourceEvent};
 
 /// An owner's directories: the same name in the register and in each workload.
 #[derive(Debug, Clone)]
-struct Room {
+struct OwnerDir {
     /// Name of the directory.
     name: String,
     facts: Facts,
 }
 
-impl Room {
+impl OwnerDir {
     /// Name as last seen.
     fn label(&self) -> String {
         self.facts.label.clone().unwrap_or_else(|| self.name.clone())
@@ -39,7 +39,7 @@ fn earlier_register(kind: OwnerKind) -> Vec<&'static str> {
 struct Register {
     /// Its own record.
     facts: Option<Facts>,
-    rooms: BTreeMap<ItemId, Room>,
+    rooms: BTreeMap<ItemId, OwnerDir>,
     /// Where it stood so far, when that is not its place any more.
     moved: Option<Vec<&'static str>>,
 }
@@ -60,10 +60,10 @@ impl Register {
         if at != here && facts.is_some() {
             moved = Some(at.clone());
         }
-        let mut rooms: BTreeMap<ItemId, Room> = BTreeMap::new();
+        let mut rooms: BTreeMap<ItemId, OwnerDir> = BTreeMap::new();
         for name in run.names(&at)? {
             let Some(facts) = run.dir_facts(&[&at[..], &[&name]].concat())? else { continue };
-            let room = Room { name, facts };
+            let room = OwnerDir { name, facts };
             match rooms.get(&room.facts.id) {
                 // Two of one owner, by an older program: who is there stands in the younger.
                 Some(known) if !known.facts.is_gone() || room.facts.is_gone() => {}
@@ -118,7 +118,7 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
                 run.note_read();
                 break (there, end, changed);
             }
-            Err(Error::Graph(e)) if e.spoils_link() && cursor.is_some() => cursor = None,
+            Err(Error::Graph(e)) if e.invalidates_link() && cursor.is_some() => cursor = None,
             Err(e) => return Err(e),
         }
     };
@@ -136,13 +136,13 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
         }
     }
     // Those of whom a run knew that was broken off are told of as well.
-    let is_news = |id: &ItemId, room: &Room| !room.facts.is_gone() || run.is_gone(kind, id);
+    let is_news = |id: &ItemId, room: &OwnerDir| !room.facts.is_gone() || run.is_gone(kind, id);
     let gone = rooms.iter().filter(|(id, room)| !there.contains_key(*id) && is_news(id, room));
     let gone: Vec<_> = gone.map(|(id, room)| (id.clone(), room.label())).collect();
     run.owners_gone(kind, &gone);
     // Everybody stands in the tree before the cursor does: who is not read in this run is known to
     // the next one.
-    let names = settle(run, kind, &rooms, &there)?;
+    let names = assign_names(run, kind, &rooms, &there)?;
     let mut facts = Facts::new(ItemKind::Owners, ItemId::default());
     run.keep_link(&mut facts, known.as_ref(), end.0, changed);
     run.put_dir(&layout::register(kind), &facts)?;
@@ -173,33 +173,33 @@ async fn news(
     let mut changed = false;
     loop {
         match feed.next().await? {
-            Event::Item(OwnerNews { id, name: Some(name) }) => {
+            SourceEvent::Item(OwnerNews { id, name: Some(name) }) => {
                 changed = true;
                 there.insert(id, name);
             }
-            Event::Item(OwnerNews { id, name: None }) if there.contains_key(&id) => {
+            SourceEvent::Item(OwnerNews { id, name: None }) if there.contains_key(&id) => {
                 changed = true;
             }
             // News of somebody who is not known: they are asked for whole.
-            Event::Item(OwnerNews { id, name: None }) => {
+            SourceEvent::Item(OwnerNews { id, name: None }) => {
                 changed = true;
                 match strongroom_workloads::find_owner(&run.client, kind, &id.0).await? {
                     Some(owner) => drop(there.insert(owner.id, owner.name)),
                     None => drop(there.remove(&id)),
                 }
             }
-            Event::Deleted(id) => {
+            SourceEvent::Deleted(id) => {
                 changed = true;
                 there.remove(&id);
             }
-            Event::Skipped { id, name, cause } if id.0.is_empty() => {
+            SourceEvent::Skipped { id, name, cause } if id.0.is_empty() => {
                 run.skip_once("directory", &id, &name, &cause);
             }
-            Event::Skipped { id, cause, .. } => {
+            SourceEvent::Skipped { id, cause, .. } => {
                 changed = true;
                 ask_for(run, kind, id, there, &cause).await?;
             }
-            Event::End { cursor } => return Ok((cursor, changed)),
+            SourceEvent::End { cursor } => return Ok((cursor, changed)),
         }
     }
 }
@@ -232,12 +232,12 @@ fn is_away(e: &strongroom_workloads::Error) -> bool {
     matches!(e.kind, ErrorKind::Throttled | ErrorKind::Unavailable)
 }
 
-/// Gives each owner a room of their own, for good: `<name>~<short id>`. Who stands under the plain
+/// Gives each owner a directory of their own: `<name>~<short id>`. Who stands under the plain
 /// name, by an older program, keeps it until renamed. Answers the names by id.
-fn settle(
+fn assign_names(
     run: &Run,
     kind: OwnerKind,
-    rooms: &BTreeMap<ItemId, Room>,
+    rooms: &BTreeMap<ItemId, OwnerDir>,
     there: &BTreeMap<ItemId, String>,
 ) -> Result<HashMap<ItemId, String>, Error> {
     let mut names: HashMap<ItemId, String> = HashMap::new();
@@ -251,7 +251,8 @@ fn settle(
     for (id, room) in rooms {
         let stays = there.get(id).is_none_or(|name| {
             let plain = fit_name(name, &id.0, &[]).0;
-            [plain, rooms::named(name, id), rooms::named_apart(name, id)].contains(&room.name)
+            [plain, owner_dirs::named(name, id), owner_dirs::named_apart(name, id)]
+                .contains(&room.name)
         });
         if stays {
             taken.insert(room.name.clone());
@@ -262,19 +263,19 @@ fn settle(
         if names.contains_key(id) {
             continue;
         }
-        let mut wanted = rooms::named(name, id);
+        let mut wanted = owner_dirs::named(name, id);
         if taken.contains(&wanted) {
-            wanted = rooms::named_apart(name, id);
+            wanted = owner_dirs::named_apart(name, id);
         }
         taken.insert(wanted.clone());
         names.insert(id.clone(), wanted);
     }
-    let moves: Vec<(&Room, &String)> = rooms
+    let moves: Vec<(&OwnerDir, &String)> = rooms
         .iter()
         .filter_map(|(id, room)| names.get(id).map(|name| (room, name)))
         .filter(|(room, name)| room.name != **name)
         .collect();
-    let on_the_way = |room: &Room| format!(".moving~{}", short_id(&room.facts.id.0));
+    let on_the_way = |room: &OwnerDir| format!(".moving~{}", short_id(&room.facts.id.0));
     for (room, _) in &moves {
         run.move_room(kind, &room.name, &on_the_way(room))?;
     }
@@ -287,7 +288,7 @@ fn settle(
         if let Some(room) = rooms.get(id).filter(|r| r.facts.kind == ItemKind::Owner) {
             facts.carry_rest_of(&room.facts);
         }
-        facts.label = there.get(id).cloned().or_else(|| rooms.get(id).map(Room::label));
+        facts.label = there.get(id).cloned().or_else(|| rooms.get(id).map(OwnerDir::label));
         facts.gone = (!there.contains_key(id)).then_some(true);
         run.put_dir(&[&here[..], &[name]].concat(), &facts)?;
     }
@@ -308,7 +309,7 @@ impl Run {
 
     /// The directory of an owner in each workload.
     pub(crate) fn room(&self, owner: &Owner) -> String {
-        self.room_of(&owner.id).unwrap_or_else(|| rooms::named(&owner.name, &owner.id))
+        self.room_of(&owner.id).unwrap_or_else(|| owner_dirs::named(&owner.name, &owner.id))
     }
 
     fn is_gone(&self, kind: OwnerKind, id: &ItemId) -> bool {
@@ -320,7 +321,7 @@ impl Run {
         for (_, name) in gone {
             self.alarm(Alarm::new(
                 AlarmKind::UserGone,
-                Severity::Notice,
+                AlarmSeverity::Notice,
                 name.as_str(),
                 format!("{name} is gone from {}; what was backed up stays", kind.register()),
                 1,

@@ -1,7 +1,7 @@
 //! Where the things of a collection stand in the tree: placed, moved, found, taken away.
 
 use super::belongings::Belongings;
-use crate::{Content, Error, catalog::Place, judge, layout};
+use crate::{Error, JudgedContent, catalog::CatalogPlace, judge, layout};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -12,7 +12,7 @@ use strongroom_model::{
 };
 use strongroom_repository::{Found, Node};
 use strongroom_workloads::workload::{
-    Collection, Compared, Container, IdScope, Item, LeftOut, Place as Wanted, Row,
+    Collection, Compared, Container, IdScope, Item, ItemPlace as Wanted, LeftOut, ListingRow,
 };
 
 /// What a row of an item led to.
@@ -34,7 +34,7 @@ fn stem(name: &str) -> &str {
 }
 
 /// How many directories of ours stand between an item and its container.
-fn own_folders(place: &Place) -> usize {
+fn own_folders(place: &CatalogPlace) -> usize {
     place.name.matches('/').count()
 }
 
@@ -138,7 +138,7 @@ impl Belongings {
             let (a, b) = ([&root[..], &from].concat(), [&root[..], &path].concat());
             run.edit(|t| Ok(t.rename(&layout::refs(&a), &layout::refs(&b), run.began)?))?;
         }
-        run.catalog.set(&part, &k.id.0, Place { parent, name: name.clone() });
+        run.catalog.set(&part, &k.id.0, CatalogPlace { parent, name: name.clone() });
         let mut facts = k.facts.clone();
         facts.name = (name != k.name).then(|| k.name.clone());
         let full = [&root[..], &path].concat();
@@ -154,16 +154,16 @@ impl Belongings {
         // What stood there under this id stays out of the way no longer.
         self.take_away(c, &l.id)?;
         let parent = l.parent.as_ref().map_or_else(|| self.top(&c.id), |p| p.0.clone());
-        let place = Place { parent, name: l.name.clone() };
+        let place = CatalogPlace { parent, name: l.name.clone() };
         self.run.catalog.set(&self.part(&c.id), &l.id.0, place);
         Ok(())
     }
 
     /// What could not have its name while something else had it.
-    pub(super) fn place_again(&self, c: &Collection, row: &Row) -> Result<(), Error> {
+    pub(super) fn place_again(&self, c: &Collection, row: &ListingRow) -> Result<(), Error> {
         match row {
-            Row::Container(k) => drop(self.place_container(c, k)?),
-            Row::Item(item) if self.current(c, item.id())?.is_some() => {
+            ListingRow::Container(k) => drop(self.place_container(c, k)?),
+            ListingRow::Item(item) if self.current(c, item.id())?.is_some() => {
                 self.begin(c, item)?;
             }
             _ => {}
@@ -198,7 +198,7 @@ impl Belongings {
                 self.add_count(&part, &parent, 1)?;
             }
         }
-        run.catalog.set(&part, &item.id().0, Place { parent, name: in_folder });
+        run.catalog.set(&part, &item.id().0, CatalogPlace { parent, name: in_folder });
         let fetch = |old| Ok(Begun::Stands { crowded, fetch: Some(Box::new(old)) });
         let Some((mut node, from)) = before else { return fetch(None) };
         let Some(mut facts) = node.facts()? else { return fetch(Some(node)) };
@@ -297,8 +297,10 @@ impl Belongings {
         let mut facts = item.renew(&before, name);
         if self.profile().is_judged && name != node.name {
             let old = node.name.as_str();
-            let by_name =
-                judge(Content { name, bytes: &[] }, Some(Content { name: old, bytes: &[] }));
+            let by_name = judge(
+                JudgedContent { name, bytes: &[] },
+                Some(JudgedContent { name: old, bytes: &[] }),
+            );
             let mut j = before.judgement.clone().unwrap_or_else(Judgement::clean);
             if j.verdict == Verdict::Clean && by_name.verdict != Verdict::Clean {
                 // Its last clean state is kept now: what comes next is held against it.

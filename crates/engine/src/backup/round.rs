@@ -13,10 +13,10 @@ use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
 };
-use strongroom_model::{Cursor, Event, ItemId, Pending, Record};
+use strongroom_model::{Cursor, ItemId, Pending, Record, SourceEvent};
 use strongroom_workloads::{
     ErrorKind,
-    workload::{Change, Collection, IdScope, Item, LeftOut, Row},
+    workload::{Collection, IdScope, Item, ItemChange, LeftOut, ListingRow},
 };
 use tokio::task::JoinSet;
 
@@ -27,7 +27,7 @@ pub(super) enum Reading {
         /// What is not in it any more.
         left: HashSet<ItemId>,
         /// Rows whose name was another's.
-        crowded: Vec<Row>,
+        crowded: Vec<ListingRow>,
         cursor: Cursor,
         changed: bool,
     },
@@ -53,10 +53,10 @@ struct Work {
     /// What the service does not hand out.
     withheld: Vec<Record<Pending>>,
     /// What came before its container.
-    waiting: Vec<Row>,
+    waiting: Vec<ListingRow>,
     /// Ids of those that wait.
     waits: HashSet<ItemId>,
-    crowded: Vec<Row>,
+    crowded: Vec<ListingRow>,
     /// How many things stand below a container, as the service says; the top has no id.
     children: HashMap<Option<ItemId>, u64>,
     left: HashSet<ItemId>,
@@ -76,12 +76,12 @@ impl Work {
         }
     }
 
-    fn wait(&mut self, row: Row) {
+    fn wait(&mut self, row: ListingRow) {
         self.waits.extend(row.id().cloned());
         self.waiting.push(row);
     }
 
-    fn take_waiting(&mut self) -> Vec<Row> {
+    fn take_waiting(&mut self) -> Vec<ListingRow> {
         self.waits.clear();
         std::mem::take(&mut self.waiting)
     }
@@ -107,7 +107,7 @@ impl Belongings {
             let is_full = cursor.is_none();
             let round = match self.round(&o.collection, cursor.as_ref()).await {
                 Ok(round) => round,
-                Err(Error::Graph(e)) if e.spoils_link() && cursor.is_some() => {
+                Err(Error::Graph(e)) if e.invalidates_link() && cursor.is_some() => {
                     cursor = None;
                     continue;
                 }
@@ -222,14 +222,14 @@ impl Belongings {
         for mut p in asked.items {
             work.changed = true;
             match self.workload.row(self.of(), c, &p.id).await {
-                Ok(Event::Item(row)) => self.accept(c, row, &mut work).await?,
-                Ok(Event::Deleted(id)) => drop(work.left.insert(id)),
-                Ok(Event::Skipped { cause, .. }) => {
+                Ok(SourceEvent::Item(row)) => self.accept(c, row, &mut work).await?,
+                Ok(SourceEvent::Deleted(id)) => drop(work.left.insert(id)),
+                Ok(SourceEvent::Skipped { cause, .. }) => {
                     run.skip(&self.owner.name, &p.id, &p.name, &cause);
                     p.cause = cause;
                     work.pending.push(p);
                 }
-                Ok(Event::End { .. }) => work.pending.push(p),
+                Ok(SourceEvent::End { .. }) => work.pending.push(p),
                 // One answer takes nothing away that is stored: the news say so as well, or the
                 // full list.
                 Err(e) if e.kind == ErrorKind::NotFound && self.stands_in(c, &p.id)? => {
@@ -247,7 +247,7 @@ impl Belongings {
         }
         let cursor = loop {
             match feed.next().await? {
-                Event::Item(row) => {
+                SourceEvent::Item(row) => {
                     if let Some(id) = row.id() {
                         work.changed = true;
                         if full {
@@ -260,7 +260,7 @@ impl Belongings {
                     }
                     self.accept(c, row, &mut work).await?;
                 }
-                Event::Deleted(id) => {
+                SourceEvent::Deleted(id) => {
                     work.changed = true;
                     work.seen.remove(&id);
                     work.is_told_again(&id);
@@ -269,7 +269,7 @@ impl Belongings {
                     work.left.insert(id);
                 }
                 // What it was stays, and the next run asks for it.
-                Event::Skipped { id, name, cause } => {
+                SourceEvent::Skipped { id, name, cause } => {
                     work.changed = true;
                     match id.0.is_empty() {
                         true => run.skip_once(&self.owner.name, &id, &name, &cause),
@@ -281,7 +281,7 @@ impl Belongings {
                         work.pending.push(Record::new(Pending { id, name, cause, parent: None }));
                     }
                 }
-                Event::End { cursor } => break cursor,
+                SourceEvent::End { cursor } => break cursor,
             }
             run.relieve()?;
         };
@@ -297,7 +297,7 @@ impl Belongings {
         }
         self.accept_waiting(c, &mut work).await?;
         while !work.tasks.is_empty() {
-            self.settle_one(c, &mut work).await?;
+            self.finish_one(c, &mut work).await?;
         }
         let mut unseen = Vec::new();
         if full {
@@ -339,8 +339,10 @@ impl Belongings {
         for row in work.take_waiting() {
             let cause = "its folder was not listed";
             let (id, name, parent) = match &row {
-                Row::Item(item) => (item.id().clone(), item.name().to_owned(), item.parent()),
-                Row::Container(k) => (k.id.clone(), k.name.clone(), k.parent.as_ref()),
+                ListingRow::Item(item) => {
+                    (item.id().clone(), item.name().to_owned(), item.parent())
+                }
+                ListingRow::Container(k) => (k.id.clone(), k.name.clone(), k.parent.as_ref()),
                 _ => continue,
             };
             let parent = self.named_parent(c, parent);
@@ -353,37 +355,37 @@ impl Belongings {
     }
 
     /// Takes a row. Rows that tell of the same thing follow each other: a round may name it twice.
-    async fn accept(&self, c: &Collection, row: Row, work: &mut Work) -> Result<(), Error> {
+    async fn accept(&self, c: &Collection, row: ListingRow, work: &mut Work) -> Result<(), Error> {
         if let Some(id) = row.id() {
             while work.tasks.len() >= self.profile().at_once || work.busy.contains(id) {
-                self.settle_one(c, work).await?;
+                self.finish_one(c, work).await?;
             }
             // What was wrong with an earlier row is wrong no more, or told again.
             work.is_told_again(id);
             work.pending.retain(|p| p.id != *id);
         }
         match row {
-            Row::Top(children) => work.children.extend(children.map(|n| (None, n))),
-            Row::Container(k) => {
+            ListingRow::Top(children) => work.children.extend(children.map(|n| (None, n))),
+            ListingRow::Container(k) => {
                 match self.place_container(c, &k)? {
                     None => {
-                        work.wait(Row::Container(k));
+                        work.wait(ListingRow::Container(k));
                         return Ok(());
                     }
-                    Some(true) => work.crowded.push(Row::Container(k.clone())),
+                    Some(true) => work.crowded.push(ListingRow::Container(k.clone())),
                     Some(false) => {}
                 }
                 work.children.extend(k.children.map(|n| (Some(k.id), n)));
             }
             // What was kept until now is not left out because a row says less of it.
-            Row::LeftOut(l) if self.stands_in(c, &l.id)? => {
+            ListingRow::LeftOut(l) if self.stands_in(c, &l.id)? => {
                 let parent = self.named_parent(c, l.parent.as_ref());
                 let LeftOut { id, name, cause, .. } = l;
                 self.run.skip(&self.owner.name, &id, &name, cause);
                 let (name, cause) = (name.into(), cause.into());
                 work.pending.push(Record::new(Pending { id, name, cause, parent }));
             }
-            Row::LeftOut(l) => {
+            ListingRow::LeftOut(l) => {
                 self.note(c, &l)?;
                 let parent = self.named_parent(c, l.parent.as_ref());
                 let LeftOut { id, name, cause, .. } = l;
@@ -391,7 +393,7 @@ impl Belongings {
                 let (name, cause) = (name.into(), cause.into());
                 work.left_out.push(Record::new(Pending { id, name, cause, parent }));
             }
-            Row::Change(change) => match self.merge(c, change.as_ref())? {
+            ListingRow::Change(change) => match self.merge(c, change.as_ref())? {
                 true => {}
                 false => {
                     work.busy.insert(change.id().clone());
@@ -404,11 +406,11 @@ impl Belongings {
                     });
                 }
             },
-            Row::Item(item) => match self.begin(c, &item)? {
-                Begun::Waits => work.wait(Row::Item(item)),
+            ListingRow::Item(item) => match self.begin(c, &item)? {
+                Begun::Waits => work.wait(ListingRow::Item(item)),
                 Begun::Stands { crowded, fetch } => {
                     if crowded {
-                        work.crowded.push(Row::Item(item.clone()));
+                        work.crowded.push(ListingRow::Item(item.clone()));
                     }
                     let Some(old) = fetch else { return Ok(()) };
                     work.busy.insert(item.id().clone());
@@ -447,12 +449,12 @@ impl Belongings {
     }
 
     /// An item of which a row told more than its state: it is asked for whole.
-    async fn changed(&self, c: &Collection, change: &dyn Change) -> Done {
+    async fn changed(&self, c: &Collection, change: &dyn ItemChange) -> Done {
         let nameless = |stop: Stop| (String::new(), stop);
         let item = match self.workload.row(self.of(), c, change.id()).await {
-            Ok(Event::Item(Row::Item(item))) => item,
+            Ok(SourceEvent::Item(ListingRow::Item(item))) => item,
             // It left since it was listed, and the next news say so.
-            Ok(Event::Deleted(_)) => return Ok(()),
+            Ok(SourceEvent::Deleted(_)) => return Ok(()),
             Ok(_) => {
                 let cause = format!("the service gave a {} without id", self.profile().item);
                 return Err(nameless(Stop::Item(cause)));
@@ -469,7 +471,7 @@ impl Belongings {
         }
     }
 
-    async fn settle_one(&self, c: &Collection, work: &mut Work) -> Result<(), Error> {
+    async fn finish_one(&self, c: &Collection, work: &mut Work) -> Result<(), Error> {
         let Some(done) = work.tasks.join_next().await else {
             work.busy.clear();
             return Ok(());
@@ -500,7 +502,7 @@ impl Belongings {
 
     /// Merges news of an item's state into its record. Says no when more is to be asked for: the
     /// item stands elsewhere, or is not known, or its content changed.
-    fn merge(&self, c: &Collection, change: &dyn Change) -> Result<bool, Error> {
+    fn merge(&self, c: &Collection, change: &dyn ItemChange) -> Result<bool, Error> {
         let place = self.run.catalog.get(&self.part(&c.id), &change.id().0)?;
         if place.is_none_or(|p| p.parent != self.top(&c.id)) {
             return Ok(false);

@@ -1,7 +1,7 @@
 use super::{
     Accepted, BackupOptions, Base, Interrupted,
+    alarm_list::Earlier,
     seen::{Pattern, Seen, Steps},
-    standing::Earlier,
 };
 use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,8 @@ use std::{
     },
 };
 use strongroom_model::{
-    Alarm, AlarmKind, Ending, Facts, ItemId, Judgement, Pending, Record, Row, Series, Severity,
-    Untrusted, Verdict,
+    Alarm, AlarmKind, AlarmSeverity, Ending, Facts, ItemId, Judgement, Pending, Record, Row,
+    Series, Untrusted, Verdict,
 };
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
@@ -23,7 +23,7 @@ use strongroom_workloads::{ALL, BudgetReport, Client, ErrorKind, Owner, Stats, w
 
 /// An item that was skipped; its previous version is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Skip {
+pub struct SkippedItem {
     /// Whose, and where.
     pub scope: Untrusted,
     /// Graph id.
@@ -73,9 +73,9 @@ pub struct BackupReport {
     /// Items that are gone.
     pub items_deleted: u64,
     /// Items skipped, by name.
-    pub skipped: Vec<Skip>,
+    pub skipped: Vec<SkippedItem>,
     /// Collections that could not be read.
-    pub failed: Vec<Skip>,
+    pub failed: Vec<SkippedItem>,
     /// Alarms.
     pub alarms: Vec<Alarm>,
     /// Alarms of earlier runs that still stand.
@@ -131,8 +131,8 @@ struct State {
     items_changed: u64,
     items_deleted: u64,
     bytes_read: u64,
-    skipped: Vec<Skip>,
-    failed: Vec<Skip>,
+    skipped: Vec<SkippedItem>,
+    failed: Vec<SkippedItem>,
     /// What could not be read as a whole, accepted or not.
     unreadable: Vec<Record<Pending>>,
     alarms: Vec<Alarm>,
@@ -275,7 +275,7 @@ impl Run {
             earlier,
             has_read: AtomicBool::new(false),
         };
-        for Skip { scope, id, name, cause } in told_once {
+        for SkippedItem { scope, id, name, cause } in told_once {
             run.skip(scope.as_str(), &id, name, cause);
         }
         Ok(run)
@@ -436,7 +436,7 @@ impl Run {
             _ => None,
         };
         let mut state = lock(&self.state);
-        state.failed.push(Skip {
+        state.failed.push(SkippedItem {
             scope: scope.into(),
             id,
             name: Untrusted::default(),
@@ -449,7 +449,7 @@ impl Run {
             // It may be one item of many, and this run alone.
             let whose = if scope == "tenant" { "the tenant" } else { scope };
             let text = format!("the backup could not read all of {whose}: {e}");
-            self.alarm(Alarm::new(kind, Severity::High, scope, text, 1));
+            self.alarm(Alarm::new(kind, AlarmSeverity::High, scope, text, 1));
         }
         Unreadable { why: e.to_string(), is_accepted: false }
     }
@@ -493,9 +493,9 @@ impl Run {
             return;
         }
         // Asked for again within a run, and skipped again: one item, its last cause.
-        let is_same = |s: &Skip| s.id == *id && (!id.0.is_empty() || s.scope == *scope);
+        let is_same = |s: &SkippedItem| s.id == *id && (!id.0.is_empty() || s.scope == *scope);
         state.skipped.retain(|s| !is_same(s));
-        state.skipped.push(Skip { scope: scope.into(), id: id.clone(), name, cause });
+        state.skipped.push(SkippedItem { scope: scope.into(), id: id.clone(), name, cause });
     }
 
     /// As [`Run::skip`], of what no later run asks for: should this one be broken off, the next
@@ -509,7 +509,7 @@ impl Run {
     ) {
         let (name, cause) = (name.into(), cause.into());
         self.skip(scope, id, name.clone(), cause.clone());
-        let skip = Skip { scope: scope.into(), id: id.clone(), name, cause };
+        let skip = SkippedItem { scope: scope.into(), id: id.clone(), name, cause };
         self.seen(|seen| seen.told_once.push(skip));
     }
 
@@ -574,7 +574,7 @@ impl Run {
     /// Lets go of the directories of an owner of whom everything of a workload was read: what is in
     /// memory follows the owners that are read at once, not the school.
     pub(super) fn let_go(&self, path: &[&str]) -> Result<(), Error> {
-        Ok(lock(&self.tree).shed(path)?)
+        Ok(lock(&self.tree).unload(path)?)
     }
 
     /// Lets directories go when many are in memory, and indexes what was written when much waits
@@ -582,7 +582,7 @@ impl Run {
     pub(crate) fn relieve(&self) -> Result<(), Error> {
         let mut tree = lock(&self.tree);
         if tree.loaded_nodes() > LOADED_NODES_MAX {
-            tree.write_and_shed()?;
+            tree.write_and_unload()?;
         }
         drop(tree);
         self.catalog.relieve()?;
@@ -615,7 +615,7 @@ impl Run {
             _ => self.commit_partial(&between).err().map(|e| e.to_string()),
         };
         // Nobody may look at the next run's.
-        for alarm in self.judge_patterns().iter().filter(|a| a.severity == Severity::High) {
+        for alarm in self.judge_patterns().iter().filter(|a| a.severity == AlarmSeverity::High) {
             self.progress.note(&alarm.text.line().to_string());
         }
         Interrupted { kept: lock(&self.state).kept, items, lost }
@@ -658,7 +658,7 @@ impl Run {
         let head = lock(&self.state).base.head.clone();
         let generation = Snapshot::generation_on(head.as_ref().map(|(_, s)| s));
         let mut tree = lock(&self.tree);
-        let root = if partial { tree.write_and_shed()? } else { tree.write()? };
+        let root = if partial { tree.write_and_unload()? } else { tree.write()? };
         let snapshot = Snapshot {
             time,
             parent: head.map(|(id, _)| id),

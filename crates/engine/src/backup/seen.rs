@@ -5,7 +5,7 @@
 //! Each count rises in the step in which the tree changes (see [`Steps`]), so that a replay of the
 //! same news counts nothing twice.
 
-use super::{Base, Skip, run::Run};
+use super::{Base, SkippedItem, run::Run};
 use crate::{Error, layout};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ pub(super) struct Seen {
     /// Owners that are gone, with their names.
     gone: BTreeMap<(OwnerKind, ItemId), String>,
     /// What no later run asks for again: it is named once.
-    pub(super) told_once: Vec<Skip>,
+    pub(super) told_once: Vec<SkippedItem>,
 }
 
 impl Seen {
@@ -138,7 +138,7 @@ struct Unfinished {
     began: Timestamp,
     patterns: Vec<PatternRow>,
     gone: Vec<GoneRow>,
-    told_once: Vec<Skip>,
+    told_once: Vec<SkippedItem>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

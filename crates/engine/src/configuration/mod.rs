@@ -13,7 +13,8 @@ mod restore;
 mod seen;
 
 pub use restore::{
-    Act, Outcome, RestoreOptions, RestorePlan, Step, Verb, has, plan, restore, unknown_principals,
+    Act, ActOutcome, PlannedCall, SettingsRestoreOptions, SettingsRestorePlan, Verb, has, plan,
+    restore, unknown_principals,
 };
 pub use seen::keep_managed;
 
@@ -268,9 +269,9 @@ fn commit_sealed(
         None => None,
     };
     repo.diff(old.as_ref(), Some(&tree), "", &mut |_, change| {
-        let (strongroom_repository::Change::Added(n)
-        | strongroom_repository::Change::Removed(n)
-        | strongroom_repository::Change::Modified { new: n, .. }) = &change;
+        let (strongroom_repository::NodeChange::Added(n)
+        | strongroom_repository::NodeChange::Removed(n)
+        | strongroom_repository::NodeChange::Modified { new: n, .. }) = &change;
         changed += u64::from(!n.is_dir());
         Ok(())
     })?;

@@ -13,7 +13,11 @@ fn noise(n: usize, seed: u64) -> Vec<u8> {
 }
 
 fn verdict(name: &str, new: &[u8], old: Option<(&str, &[u8])>) -> Verdict {
-    judge(Content { name, bytes: new }, old.map(|(name, bytes)| Content { name, bytes })).verdict
+    judge(
+        JudgedContent { name, bytes: new },
+        old.map(|(name, bytes)| JudgedContent { name, bytes }),
+    )
+    .verdict
 }
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
@@ -89,7 +93,10 @@ fn honest_changes_are_clean() {
         for new in
             [b.clone(), a[..a.len() / 2].to_vec(), Vec::new(), [a.as_slice(), b"\nmore"].concat()]
         {
-            let j = judge(Content { name: an, bytes: &new }, Some(Content { name: an, bytes: a }));
+            let j = judge(
+                JudgedContent { name: an, bytes: &new },
+                Some(JudgedContent { name: an, bytes: a }),
+            );
             assert_ne!(
                 j.verdict,
                 Verdict::Encrypted,

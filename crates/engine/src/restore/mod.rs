@@ -6,24 +6,24 @@
 
 mod shelf;
 
-pub use strongroom_workloads::restore::{Action, Into, Outcome, Restored};
+pub use strongroom_workloads::restore::{Action, Into, RestoreOutcome, RestoredItem};
 
 use crate::{
     Error, Progress, clean,
-    rooms::{self, Place, Rooms},
+    owner_dirs::{self, OwnerDirs, OwnerPath},
 };
-use clean::Chosen;
+use clean::ChosenItem;
 use serde::Serialize;
 use shelf::Shelf;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_model::{ItemId, Reason, Untrusted};
+use strongroom_model::{ItemId, Untrusted, VerdictReason};
 use strongroom_repository::{Id, Repository, Snapshot};
 use strongroom_workloads::{
     ALL, Client, ErrorKind, Owner, OwnerKind, find_owner,
-    restore::{Kept, KeptFolder, Plan as OwnerPlan, Stopped, To, Wanted},
+    restore::{OwnerPlan, Stopped, StoredFolder, StoredItem, To, Wanted},
     workload::Workload,
 };
 
@@ -84,7 +84,7 @@ pub struct Renamed {
 
 /// What a restore will do, and what it will cost.
 #[derive(Debug, Clone, Serialize)]
-pub struct Plan {
+pub struct DataRestorePlan {
     /// The snapshot that it starts from.
     pub snapshot: String,
     /// Its time.
@@ -119,7 +119,7 @@ pub struct RestoreReport {
     /// Owners who have another name than in the snapshot.
     pub renamed: Vec<Renamed>,
     /// Item by item, without those that were kept.
-    pub items: Vec<Restored>,
+    pub items: Vec<RestoredItem>,
     /// Items that were right already.
     pub kept: u64,
     /// Identical after reading back.
@@ -133,11 +133,11 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    fn add(&mut self, item: Restored) {
+    fn add(&mut self, item: RestoredItem) {
         match &item.outcome {
-            Outcome::Identical => self.identical += 1,
-            Outcome::Altered { .. } => self.altered += 1,
-            Outcome::Failed { .. } => self.failed += 1,
+            RestoreOutcome::Identical => self.identical += 1,
+            RestoreOutcome::Altered { .. } => self.altered += 1,
+            RestoreOutcome::Failed { .. } => self.failed += 1,
         }
         self.bytes += item.sent_bytes;
         self.items.push(item);
@@ -170,7 +170,7 @@ impl Context {
 struct Choice {
     id: Id,
     snapshot: Snapshot,
-    items: Vec<Chosen>,
+    items: Vec<ChosenItem>,
     /// Folders that hold none of the items.
     folders: Vec<clean::Folder>,
 }
@@ -192,7 +192,7 @@ pub fn starts_from(
 
 fn choose(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> {
     let (id, snapshot, items) = choose_items(repo, options)?;
-    let under = Place::find(repo, &snapshot.tree, &options.under)?;
+    let under = OwnerPath::find(repo, &snapshot.tree, &options.under)?;
     let folders = clean::empty_folders(repo, &snapshot.tree, under.path(), &items)?;
     Ok(Choice { id, snapshot, items, folders })
 }
@@ -201,7 +201,7 @@ fn choose(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> 
 fn choose_items(
     repo: &Repository,
     options: &RestoreOptions,
-) -> Result<(Id, Snapshot, Vec<Chosen>), Error> {
+) -> Result<(Id, Snapshot, Vec<ChosenItem>), Error> {
     let tenant = options.tenant.as_deref();
     let nothing = || {
         Error::Request(
@@ -216,7 +216,7 @@ fn choose_items(
         return Ok((id, snapshot, chosen));
     }
     let (id, snapshot) = starts_from(repo, options)?.ok_or_else(nothing)?;
-    let under = Place::find(repo, &snapshot.tree, &options.under)?;
+    let under = OwnerPath::find(repo, &snapshot.tree, &options.under)?;
     let chosen = clean::items(repo, &snapshot, under.path())?;
     Ok((id, snapshot, chosen))
 }
@@ -227,7 +227,7 @@ pub async fn plan(
     client: Arc<Client>,
     options: RestoreOptions,
     progress: Arc<dyn Progress>,
-) -> Result<Plan, Error> {
+) -> Result<DataRestorePlan, Error> {
     progress.phase("plan");
     if !options.to_other_tenant {
         tokio::task::block_in_place(|| crate::seal::check(&repo, client.tenant()))?;
@@ -260,7 +260,7 @@ pub async fn plan(
     // A file that a note overwrote is brought back, and what is brought back stays.
     let chosen: HashSet<&ItemId> = items.iter().map(|c| &c.facts.id).collect();
     remove.retain(|(_, _, id)| !chosen.contains(id));
-    let mut rooms = Rooms::new(repo.clone(), snapshot.tree);
+    let mut rooms = OwnerDirs::new(repo.clone(), snapshot.tree);
     let others = others(&repo, &snapshot.tree, &options.users)?;
     let shelf = Shelf::new(repo, snapshot.tree);
     let wanted = by_owner(&shelf, &mut rooms, items, folders, remove)?;
@@ -315,7 +315,7 @@ pub async fn plan(
     if let (true, Some(e)) = (work.is_empty(), refused) {
         return Err(e.into());
     }
-    Ok(Plan {
+    Ok(DataRestorePlan {
         snapshot: id.to_string(),
         time: snapshot.time,
         rows,
@@ -360,8 +360,8 @@ type ByOwner = BTreeMap<Whose, Vec<(&'static dyn Workload, Wanted)>>;
 /// which the directory has several names: they go by that of the snapshot to start from.
 fn by_owner(
     shelf: &Shelf,
-    rooms: &mut Rooms,
-    items: Vec<Chosen>,
+    rooms: &mut OwnerDirs,
+    items: Vec<ChosenItem>,
     folders: Vec<clean::Folder>,
     remove: Vec<(Id, String, ItemId)>,
 ) -> Result<ByOwner, Error> {
@@ -390,11 +390,13 @@ fn by_owner(
     for item in items {
         let tree = item.tree;
         let kept = shelf.kept(item);
-        at(tree, &kept.path.clone(), &mut |w, path| w.items.push(Kept { path, ..kept.clone() }))?;
+        at(tree, &kept.path.clone(), &mut |w, path| {
+            w.items.push(StoredItem { path, ..kept.clone() })
+        })?;
     }
     for f in folders {
         at(start, &f.path, &mut |w, path| {
-            w.folders.push(KeptFolder { path, facts: f.facts.clone() })
+            w.folders.push(StoredFolder { path, facts: f.facts.clone() })
         })?;
     }
     for (tree, path, id) in remove {
@@ -414,7 +416,7 @@ fn others(
     for (from, to) in users {
         let mut is_known = false;
         for kind in OwnerKind::ALL {
-            if let Some((room, _)) = rooms::find(repo, tree, kind, from)? {
+            if let Some((room, _)) = owner_dirs::find(repo, tree, kind, from)? {
                 is_known = true;
                 all.insert((kind, room), to.clone());
             }
@@ -469,11 +471,14 @@ fn ransom_notes(
     let Some((_, latest)) = clean::latest(repo, options.tenant.as_deref())? else {
         return Ok(Vec::new());
     };
-    let under = Place::find(repo, &latest.tree, &options.under)?;
+    let under = OwnerPath::find(repo, &latest.tree, &options.under)?;
     Ok(clean::items(repo, &latest, under.path())?
         .into_iter()
         .filter(|c| {
-            c.facts.judgement.as_ref().is_some_and(|j| j.reasons.contains(&Reason::RansomNote))
+            c.facts
+                .judgement
+                .as_ref()
+                .is_some_and(|j| j.reasons.contains(&VerdictReason::RansomNote))
         })
         .map(|c| (latest.tree, c.path, c.facts.id))
         .collect())
@@ -487,7 +492,7 @@ pub async fn apply(
     repo: Arc<Repository>,
     client: Arc<Client>,
     options: RestoreOptions,
-    plan: Plan,
+    plan: DataRestorePlan,
     progress: Arc<dyn Progress>,
 ) -> Result<RestoreReport, Error> {
     let snapshot = repo.snapshot(&Id::parse(&plan.snapshot)?)?;
@@ -514,7 +519,7 @@ pub async fn apply(
                 // One owner who stops stops nobody else.
                 work.plan.apply(ctx.to(&work.owner)).await.unwrap_or_else(|e| {
                     let todo = work.plan.steps().into_iter().filter(|s| s.action != Action::Keep);
-                    todo.map(|s| Restored::failed(&s.path, s.action, &e)).collect()
+                    todo.map(|s| RestoredItem::failed(&s.path, s.action, &e)).collect()
                 })
             });
         }

@@ -1,12 +1,12 @@
 //! A snapshot as workloads see it while they put things back.
 
-use crate::{Content, Error, clean::Chosen, judge, layout, rooms};
+use crate::{Error, JudgedContent, clean::ChosenItem, judge, layout, owner_dirs};
 use std::sync::Arc;
 use strongroom_model::{Facts, ItemId, Role, Verdict, fit_name};
 use strongroom_repository::{BlobKind, Id, Node, NodeKind, Repository, Visit};
 use strongroom_workloads::{
     OwnerKind,
-    restore::{Contents, Kept, Snapshot, Unreadable},
+    restore::{Contents, SnapshotView, StoredItem, Unreadable},
 };
 
 /// A snapshot of a repository.
@@ -34,16 +34,16 @@ impl Shelf {
     }
 
     /// A chosen item.
-    pub(super) fn kept(&self, item: Chosen) -> Kept {
-        let Chosen { path, node, facts, tree } = item;
+    pub(super) fn kept(&self, item: ChosenItem) -> StoredItem {
+        let ChosenItem { path, node, facts, tree } = item;
         let name = node.name.clone();
         let size_bytes = node.size_bytes();
         let file = File { repo: self.repo.clone(), node, tree, path: path.clone() };
-        Kept { path, name, size_bytes, facts, contents: Arc::new(file) }
+        StoredItem { path, name, size_bytes, facts, contents: Arc::new(file) }
     }
 }
 
-impl Snapshot for Shelf {
+impl SnapshotView for Shelf {
     fn facts_at(&self, path: &str) -> Result<Option<Facts>, Unreadable> {
         self.facts(path).map_err(unreadable)
     }
@@ -67,12 +67,12 @@ impl Snapshot for Shelf {
     }
 
     fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable> {
-        let found = rooms::find(&self.repo, &self.tree, OwnerKind::User, name);
+        let found = owner_dirs::find(&self.repo, &self.tree, OwnerKind::User, name);
         Ok(found.map_err(unreadable)?.map(|(_, id)| id))
     }
 
     fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool {
-        let content = |(name, bytes)| Content { name, bytes };
+        let content = |(name, bytes)| JudgedContent { name, bytes };
         judge(content(now), Some(content(before))).verdict == Verdict::Clean
     }
 }
@@ -94,11 +94,11 @@ impl std::fmt::Debug for File {
 }
 
 impl File {
-    fn other(&self, node: Node, path: String) -> Result<Option<Kept>, Unreadable> {
+    fn other(&self, node: Node, path: String) -> Result<Option<StoredItem>, Unreadable> {
         let Some(facts) = node.facts().map_err(unreadable)? else { return Ok(None) };
         let (name, size_bytes) = (node.name.clone(), node.size_bytes());
         let file = File { node, path: path.clone(), ..self.clone() };
-        Ok(Some(Kept { path, name, size_bytes, facts, contents: Arc::new(file) }))
+        Ok(Some(StoredItem { path, name, size_bytes, facts, contents: Arc::new(file) }))
     }
 
     /// The nodes of a directory; none when it is not there.
@@ -123,7 +123,7 @@ impl Contents for File {
         self.repo.read_blob(BlobKind::Data, id).map(Some).map_err(unreadable)
     }
 
-    fn beside(&self) -> Result<Vec<Kept>, Unreadable> {
+    fn beside(&self) -> Result<Vec<StoredItem>, Unreadable> {
         let (dir, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
         let stem = &name[..name.len() - layout::extension(name).len()];
         let begins = |n: &Node| n.name.strip_prefix(stem).is_some_and(|r| r.starts_with('.'));
@@ -135,14 +135,14 @@ impl Contents for File {
             let path = format!("{dir}/{}", node.name);
             let kept = self.other(node, path)?;
             // Another item's name may begin with this one's.
-            let is_own = |k: &Kept| k.facts.kind.role() == Role::Sidecar && k.facts.id == id;
+            let is_own = |k: &StoredItem| k.facts.kind.role() == Role::Sidecar && k.facts.id == id;
             all.extend(kept.filter(is_own));
         }
         Ok(all)
     }
 
     /// Those that are clean.
-    fn versions(&self) -> Result<Vec<Kept>, Unreadable> {
+    fn versions(&self) -> Result<Vec<StoredItem>, Unreadable> {
         let base = self.path.split('/').take(4).collect::<Vec<_>>().join("/");
         let facts = self.node.facts().map_err(unreadable)?;
         let Some(id) = facts.map(|f| f.id.0) else { return Ok(Vec::new()) };
@@ -150,7 +150,7 @@ impl Contents for File {
         let mut all = Vec::new();
         for node in self.list(&self.tree, &dir)? {
             let path = format!("{dir}/{}", node.name);
-            let is_clean = |k: &Kept| {
+            let is_clean = |k: &StoredItem| {
                 let judged = k.facts.judgement.as_ref();
                 judged.is_none_or(|j| j.verdict == Verdict::Clean)
             };

@@ -4,7 +4,7 @@ use super::{call, in_process_backup, repository, restored, restored_as, school};
 use graph_sim::{DigestRow, Fault, Rule, SeedPlan, Settings, Sim, SiteAct, ThrottleSettings};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
-use strongroom_engine::restore::{Action, Into, Outcome, Plan, RestoreReport};
+use strongroom_engine::restore::{Action, DataRestorePlan, Into, RestoreOutcome, RestoreReport};
 use strongroom_repository::Repository;
 
 const NOTE: &str = "All your files have been encrypted. To decrypt them you need our private key. \
@@ -35,13 +35,13 @@ fn messages(sim: &Sim) -> Vec<String> {
     all
 }
 
-fn clean(sim: &Sim, repo: &Arc<Repository>, into: Into) -> (Plan, RestoreReport) {
+fn clean(sim: &Sim, repo: &Arc<Repository>, into: Into) -> (DataRestorePlan, RestoreReport) {
     let (plan, report) = restored_as(sim, repo, into, |o| o.clean = true);
     assert_eq!(report.failed, 0, "{report:#?}");
     (plan, report)
 }
 
-fn acts(plan: &Plan) -> Vec<(Action, String)> {
+fn acts(plan: &DataRestorePlan) -> Vec<(Action, String)> {
     let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
     acts.map(|r| (r.action, r.path.as_str().to_owned())).collect()
 }
@@ -205,7 +205,7 @@ fn a_message_that_was_not_set_back_is_not_called_identical() {
     rule.method = "PATCH".into();
     sim.set_faults(vec![rule]);
     let (_, report) = restored(&sim, &repo, Into::InPlace);
-    assert!(report.items.iter().all(|i| i.outcome != Outcome::Identical), "{report:#?}");
+    assert!(report.items.iter().all(|i| i.outcome != RestoreOutcome::Identical), "{report:#?}");
 }
 
 /// Two libraries that go into one: what has one path in both is two files.

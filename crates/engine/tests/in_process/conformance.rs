@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use strongroom_engine::{
     BackupReport, browse, clean,
-    restore::{Action, Into, Outcome},
+    restore::{Action, Into, RestoreOutcome},
 };
 use strongroom_model::{Facts, Role};
 use strongroom_repository::{Repository, Visit};
@@ -502,7 +502,7 @@ fn what_is_restored_is_what_it_was() {
                 profile.name
             );
             for item in &report.items {
-                assert!(!matches!(item.outcome, Outcome::Failed { .. }), "{item:?}");
+                assert!(!matches!(item.outcome, RestoreOutcome::Failed { .. }), "{item:?}");
             }
             assert_eq!((acts.shown)(&b.sim, &b.owner, &id), was, "{}", profile.name);
             let (again, _) = restored(&b.sim, &b.repo, Into::InPlace);

@@ -14,7 +14,7 @@ use std::{
     },
 };
 use strongroom_engine::{
-    Acknowledged, BackupOptions, BackupReport, Error, Silent, Stop, backup, standing_alarms,
+    AcknowledgedAlarm, BackupOptions, BackupReport, Error, Silent, Stop, backup, standing_alarms,
 };
 use strongroom_graph::{Answering, HttpRequest, Transport};
 use strongroom_objects::{Key, Kind, Store, testing::Memory};
@@ -95,7 +95,7 @@ impl Kept {
         Arc::new(repo.unwrap())
     }
 
-    fn run(&self, sim: &Sim, end: End, seen: &[Acknowledged]) -> Ran {
+    fn run(&self, sim: &Sim, end: End, seen: &[AcknowledgedAlarm]) -> Ran {
         if let End::Write(n) = end {
             self.store.die_after(n);
         }
@@ -131,7 +131,7 @@ impl Kept {
         self.whole_with(sim, &[])
     }
 
-    fn whole_with(&self, sim: &Sim, seen: &[Acknowledged]) -> BackupReport {
+    fn whole_with(&self, sim: &Sim, seen: &[AcknowledgedAlarm]) -> BackupReport {
         match self.run(sim, End::Never, seen) {
             Ran::Whole(report, _) => *report,
             _ => panic!("nobody ended it"),
@@ -177,7 +177,7 @@ impl Kept {
         all
     }
 
-    fn looked_at(&self) -> Vec<Acknowledged> {
+    fn looked_at(&self) -> Vec<AcknowledgedAlarm> {
         let all = standing_alarms(&self.open(), "school").unwrap();
         all.iter().map(|a| a.acknowledged(None)).collect()
     }
@@ -374,7 +374,7 @@ fn delete(sim: &Sim, all: &[String]) {
 }
 
 /// Interrupted when it has read nearly everything.
-fn nearly_all(sim: &Sim, kept: &Kept, seen: &[Acknowledged]) {
+fn nearly_all(sim: &Sim, kept: &Kept, seen: &[AcknowledgedAlarm]) {
     let Ran::Whole(_, requests) = kept.copy().run(sim, End::Never, &[]) else { panic!() };
     let ends = |kept: &Kept, at: u64| match kept.run(sim, End::Asked(at), seen) {
         Ran::Interrupted(items) => items > 0,

@@ -17,13 +17,13 @@ use std::{path::Path, sync::Arc, time::Instant};
 use strongroom_custody::Chain;
 use strongroom_engine::{
     BackupOptions, BackupReport, Error, Silent, backup, browse, clean, publish,
-    restore::{self, Action, Plan, RestoreOptions, RestoreReport},
+    restore::{self, Action, DataRestorePlan, RestoreOptions, RestoreReport},
     seal,
 };
 use strongroom_model::{Facts, ItemKind};
 use strongroom_objects::{Kind, testing::Memory};
 use strongroom_repository::{Found, Id, PruneOptions, Repository, TreeEditor, Writer};
-use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
+use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
 
 fn who() -> Writer {
     Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }
@@ -49,7 +49,7 @@ fn in_process_backup(sim: &Sim, repo: &Arc<Repository>, cache: &Path) -> BackupR
 fn backup_as(sim: &Sim, repo: &Arc<Repository>, cache: &Path, identity: &str) -> BackupReport {
     let time = VirtualTime::new(sim.clock().clone());
     let budget = Arc::new(Budget::new(true));
-    let client = in_process(sim, &time, 0, identity, budget, Patience::default()).unwrap();
+    let client = in_process(sim, &time, 0, identity, budget, RetryLimits::default()).unwrap();
     let options = BackupOptions::new("school", cache);
     let (repo, client) = (repo.clone(), Arc::new(client));
     time.run(async move { backup(repo, client, options, Arc::new(Silent)).await }).unwrap()
@@ -181,7 +181,11 @@ fn a_message_that_is_cut_is_never_stored() {
     }
 }
 
-fn restored(sim: &Sim, repo: &Arc<Repository>, into: restore::Into) -> (Plan, RestoreReport) {
+fn restored(
+    sim: &Sim,
+    repo: &Arc<Repository>,
+    into: restore::Into,
+) -> (DataRestorePlan, RestoreReport) {
     restored_as(sim, repo, into, |_| ())
 }
 
@@ -190,10 +194,10 @@ fn restored_as(
     repo: &Arc<Repository>,
     into: restore::Into,
     change: impl FnOnce(&mut RestoreOptions),
-) -> (Plan, RestoreReport) {
+) -> (DataRestorePlan, RestoreReport) {
     let time = VirtualTime::new(sim.clock().clone());
     let budget = Arc::new(Budget::new(true));
-    let client = in_process(sim, &time, 0, "write", budget, Patience::default()).unwrap();
+    let client = in_process(sim, &time, 0, "write", budget, RetryLimits::default()).unwrap();
     let mut options = RestoreOptions {
         under: String::new(),
         clean: false,
@@ -373,7 +377,8 @@ fn a_repository_takes_the_data_of_one_tenant() {
     let run = |repo: &Arc<Repository>, tenant: usize, name: &str| {
         let time = VirtualTime::new(sim.clock().clone());
         let budget = Arc::new(Budget::new(true));
-        let client = in_process(&sim, &time, tenant, "read", budget, Patience::default()).unwrap();
+        let client =
+            in_process(&sim, &time, tenant, "read", budget, RetryLimits::default()).unwrap();
         let options = BackupOptions::new(name, cache.path());
         let (repo, client) = (repo.clone(), Arc::new(client));
         time.run(async move { backup(repo, client, options, Arc::new(Silent)).await })
@@ -428,7 +433,7 @@ fn the_same_school_over_sockets() {
         user_agent: "test".into(),
     };
     let (clock, budget) = (Arc::new(strongroom_graph::TokioClock), Arc::new(Budget::new(false)));
-    let client = Client::new(settings, clock, budget, Patience::default()).unwrap();
+    let client = Client::new(settings, clock, budget, RetryLimits::default()).unwrap();
     let repo = repository(dir.path());
     let options = BackupOptions::new("school", dir.path());
     let began = Instant::now();
@@ -500,7 +505,7 @@ fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
     assert_eq!((report.items_new, report.items_changed, report.items_deleted), (0, 0, 0));
     assert_eq!(report.bytes_read, 0);
     let (_, after) = clean::latest(&repo, None).unwrap().unwrap();
-    let paths = |all: &[clean::Chosen]| all.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
+    let paths = |all: &[clean::ChosenItem]| all.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
     assert_eq!(paths(&clean::items(&repo, &after, "").unwrap()), paths(&before));
     let mut tree = TreeEditor::new(repo.clone(), Some(after.tree), now);
     assert_eq!(tree.get(&["mail"]).unwrap(), Some(Found::Dir(None)), "one register, one cursor");

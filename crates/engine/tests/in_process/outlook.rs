@@ -3,7 +3,7 @@
 use super::{backup_as, call, is_whole, repository, restored, school};
 use graph_sim::{DigestRow, Sim, ThrottleSettings};
 use serde_json::Value;
-use strongroom_engine::restore::{Action, Into, Outcome};
+use strongroom_engine::restore::{Action, Into, RestoreOutcome};
 
 fn rows(sim: &Sim) -> Vec<DigestRow> {
     let all = [sim.contacts_digest(0), sim.tasks_digest(0), sim.events_digest(0)];
@@ -85,7 +85,7 @@ fn everything_comes_back_and_nobody_is_told() {
     assert_eq!(missing(&before, &rows(&sim)), Vec::new());
     assert_eq!(rows(&sim).iter().filter(|r| is_residue(r)).count(), 0, "nobody is asked again");
     for item in report.items.iter().filter(|i| i.path.as_str().contains("Staff meeting")) {
-        assert!(matches!(item.outcome, Outcome::Altered { .. }), "{item:?}");
+        assert!(matches!(item.outcome, RestoreOutcome::Altered { .. }), "{item:?}");
     }
     // Again: nothing is left to do.
     let (plan, _) = restored(&sim, &repo, Into::InPlace);

@@ -7,9 +7,9 @@ use graph_sim::{Sim, ThrottleSettings};
 use serde_json::{Value, json};
 use sim_transport::{InProcess, VirtualTime};
 use std::sync::Arc;
-use strongroom_engine::{BackupOptions, Error, Silent, backup, clean, rooms::Place};
+use strongroom_engine::{BackupOptions, Error, Silent, backup, clean, owner_dirs::OwnerPath};
 use strongroom_graph::{Answering, HttpAnswer, HttpRequest, Transport};
-use strongroom_workloads::{Cursor, Event, OwnerKind, owners};
+use strongroom_workloads::{Cursor, OwnerKind, SourceEvent, owners};
 
 /// Id and name of two people who have mail.
 fn two(sim: &Sim) -> [(String, String); 2] {
@@ -51,15 +51,15 @@ fn a_name_that_goes_from_hand_to_hand_means_one_person() {
         let all = clean::items(&repo, snapshot, path).unwrap().into_iter();
         all.map(|c| c.facts.id).collect::<std::collections::BTreeSet<_>>()
     };
-    let place = Place::find(&repo, &second.tree, &format!("/mail/{anns}/")).unwrap();
+    let place = OwnerPath::find(&repo, &second.tree, &format!("/mail/{anns}/")).unwrap();
     let before = place.in_tree(&repo, &first.tree).unwrap().unwrap();
-    let then = Place::find(&repo, &first.tree, &format!("/mail/{bens}")).unwrap();
+    let then = OwnerPath::find(&repo, &first.tree, &format!("/mail/{bens}")).unwrap();
     assert_eq!(before, then.path(), "who is called so now was called otherwise then");
     assert!(!ids(first.tree, &before).is_empty());
     assert_eq!(ids(first.tree, &before), ids(second.tree, place.path()));
     // The plain name, in other letters too, and the name of the directory, mean the same.
     for said in [anns.to_uppercase(), place.path().rsplit('/').next().unwrap().to_owned()] {
-        let same = Place::find(&repo, &second.tree, &format!("/mail/{said}")).unwrap();
+        let same = OwnerPath::find(&repo, &second.tree, &format!("/mail/{said}")).unwrap();
         assert_eq!(same.path(), place.path(), "{said}");
     }
     // Gone, and the name given to somebody else, it means the one who is there.
@@ -70,12 +70,12 @@ fn a_name_that_goes_from_hand_to_hand_means_one_person() {
     sim.clock().advance(std::time::Duration::from_secs(60));
     in_process_backup(&sim, &repo, cache.path());
     let (_, third) = clean::latest(&repo, None).unwrap().unwrap();
-    let now = Place::find(&repo, &third.tree, &format!("/mail/{anns}")).unwrap();
+    let now = OwnerPath::find(&repo, &third.tree, &format!("/mail/{anns}")).unwrap();
     assert_eq!(now.in_tree(&repo, &first.tree).unwrap(), {
-        let then = Place::find(&repo, &first.tree, &format!("/mail/{anns}")).unwrap();
+        let then = OwnerPath::find(&repo, &first.tree, &format!("/mail/{anns}")).unwrap();
         Some(then.path().to_owned())
     });
-    assert!(!matches!(Place::find(&repo, &third.tree, "/mail/nobody"), Err(Error::Request(_))));
+    assert!(!matches!(OwnerPath::find(&repo, &third.tree, "/mail/nobody"), Err(Error::Request(_))));
 }
 
 /// Gives a number that is none beside the id of one person, wherever people are listed or asked
@@ -137,7 +137,7 @@ fn who_could_not_be_read_of_is_asked_for_until_they_can_be() {
     }
     let found = |name: &str| {
         let (_, latest) = clean::latest(&repo, None).unwrap().unwrap();
-        let place = Place::find(&repo, &latest.tree, &format!("/mail/{name}")).unwrap();
+        let place = OwnerPath::find(&repo, &latest.tree, &format!("/mail/{name}")).unwrap();
         place.in_tree(&repo, &latest.tree).unwrap().is_some()
     };
     assert!(found(&ann), "they are read all the same");
@@ -152,10 +152,10 @@ fn who_could_not_be_read_of_is_asked_for_until_they_can_be() {
         let mut all = Vec::new();
         loop {
             all.push(match feed.next().await.unwrap() {
-                Event::Skipped { .. } => "skipped",
-                Event::Deleted(_) => "deleted",
-                Event::Item(_) => "item",
-                Event::End { .. } => return all,
+                SourceEvent::Skipped { .. } => "skipped",
+                SourceEvent::Deleted(_) => "deleted",
+                SourceEvent::Item(_) => "item",
+                SourceEvent::End { .. } => return all,
             });
         }
     });

@@ -11,7 +11,7 @@ use strongroom_engine::{BackupOptions, Silent, backup};
 use strongroom_graph::{Answering, Client, Credential, HttpRequest, Settings, Transport};
 use strongroom_objects::{Entry, Key, Kind, Put, Store, StoreError, testing::Memory};
 use strongroom_repository::Repository;
-use strongroom_workloads::{Budget, Patience};
+use strongroom_workloads::{Budget, RetryLimits};
 
 /// Panics once, over the content of a message.
 struct Panics {
@@ -49,7 +49,7 @@ pub(crate) fn over(
     };
     let transport = around(InProcess::new(sim.clone(), time.clone()));
     let (clock, budget) = (Arc::new(time.clone()), Arc::new(Budget::new(true)));
-    Client::with_transport(settings, transport, clock, budget, Patience::default())
+    Client::with_transport(settings, transport, clock, budget, RetryLimits::default())
 }
 
 #[test]

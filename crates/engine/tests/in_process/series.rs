@@ -167,7 +167,7 @@ fn a_night_with_a_wrong_clock_is_told_and_gone_on_from() {
     assert_eq!((Some(newest.to_string()), head.parent), (report.snapshot, Some(ahead_id)));
     assert_eq!(clean::clean_point(&repo, None).unwrap().unwrap().0, newest);
     // Retention keeps what the next run builds on, though its time is not the newest.
-    let policy = strongroom_repository::Policy { daily: 1, ..Default::default() };
+    let policy = strongroom_repository::RetentionPolicy { daily: 1, ..Default::default() };
     let now = sim.clock().now();
     let plan = strongroom_repository::plan_forget(&repo.snapshots().unwrap(), &policy, now, false);
     assert!(plan.keep.iter().any(|(id, ..)| *id == newest));

@@ -3,7 +3,7 @@
 use super::*;
 use std::time::Duration;
 use strongroom_objects::{
-    Near,
+    CachedStore,
     testing::{Distant, Trips},
 };
 
@@ -36,8 +36,8 @@ impl Far {
         far
     }
 
-    fn near(&self) -> Arc<Near> {
-        Arc::new(Near::new(self.store.clone(), &self.cache.path().join("near")))
+    fn near(&self) -> Arc<CachedStore> {
+        Arc::new(CachedStore::new(self.store.clone(), &self.cache.path().join("near")))
     }
 
     /// One night, in a process of its own.

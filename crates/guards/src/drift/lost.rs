@@ -1,6 +1,6 @@
 //! What is out of sight, and what one side never looked at.
 
-use super::{Change, Kind, Property, Rank};
+use super::{Change, ChangeKind, Property, Rank};
 use std::collections::BTreeSet;
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject};
 use strongroom_settings::row;
@@ -37,7 +37,7 @@ pub(super) fn lost_at_once(
         rank,
         collection: name.to_owned(),
         object: ALL_OF_IT.to_owned(),
-        kind: Kind::Lost,
+        kind: ChangeKind::Lost,
         says: says.into(),
         properties: Vec::new(),
         by: Vec::new(),

@@ -1,7 +1,7 @@
 //! How grave a change is, and what is said of it: what a row of the collection says, and what its
 //! settings say beyond that.
 
-use super::{Context, Kind, Property, Rank, differ::sentence};
+use super::{ChangeKind, Context, Property, Rank, differ::sentence};
 use crate::words;
 use serde_json::Value;
 use strongroom_model::{
@@ -19,13 +19,13 @@ const UNKNOWN: Ranks = Ranks {
     called: "",
 };
 
-fn of(ranks: &Ranks, kind: Kind) -> Rank {
+fn of(ranks: &Ranks, kind: ChangeKind) -> Rank {
     match kind {
-        Kind::Added => ranks.added,
-        Kind::Changed => ranks.changed,
-        Kind::Removed => ranks.removed,
-        Kind::Replaced => ranks.replaced,
-        Kind::Lost => Rank::High,
+        ChangeKind::Added => ranks.added,
+        ChangeKind::Changed => ranks.changed,
+        ChangeKind::Removed => ranks.removed,
+        ChangeKind::Replaced => ranks.replaced,
+        ChangeKind::Lost => Rank::High,
     }
 }
 
@@ -34,7 +34,7 @@ impl Context<'_> {
         &self,
         collection: &str,
         object: &str,
-        kind: Kind,
+        kind: ChangeKind,
         old: Option<&ConfigObject>,
         new: Option<&ConfigObject>,
         properties: &[Property],
@@ -45,32 +45,32 @@ impl Context<'_> {
         let ranks = row(collection).map_or(&UNKNOWN, |r| &r.rank);
         let base = of(ranks, kind);
         let bare = match kind {
-            Kind::Added => format!("{object} is new"),
-            Kind::Removed => format!("{object} is gone"),
-            Kind::Changed => format!("{object}: {}", sentence(properties)),
-            Kind::Replaced => format!("another object bears the name {object}"),
-            Kind::Lost => format!("{object} of {collection} is gone"),
+            ChangeKind::Added => format!("{object} is new"),
+            ChangeKind::Removed => format!("{object} is gone"),
+            ChangeKind::Changed => format!("{object}: {}", sentence(properties)),
+            ChangeKind::Replaced => format!("another object bears the name {object}"),
+            ChangeKind::Lost => format!("{object} of {collection} is gone"),
         };
         let plain = match kind {
-            Kind::Replaced | Kind::Lost => bare.clone(),
+            ChangeKind::Replaced | ChangeKind::Lost => bare.clone(),
             _ => format!("{}{bare}", ranks.called),
         };
         match (collection, kind) {
             (
                 roles::ASSIGNMENTS | roles::ACTIVE_SCHEDULES | roles::ELIGIBLE_SCHEDULES,
-                Kind::Added | Kind::Removed,
+                ChangeKind::Added | ChangeKind::Removed,
             ) => {
-                let b = if kind == Kind::Added { &is } else { &was };
+                let b = if kind == ChangeKind::Added { &is } else { &was };
                 let role = b["roleDefinitionId"].as_str().unwrap_or_default();
                 let who = self.app(&b["principalId"]);
                 let title = words::roles(&[role]);
                 let verb = match (kind, collection) {
-                    (Kind::Removed, _) => "is no longer",
+                    (ChangeKind::Removed, _) => "is no longer",
                     (_, roles::ELIGIBLE_SCHEDULES) => "became eligible for",
                     _ => "became",
                 };
                 let rank = match (kind, role) {
-                    (Kind::Added, r)
+                    (ChangeKind::Added, r)
                         if [
                             words::GLOBAL_ADMINISTRATOR,
                             words::PRIVILEGED_ROLE,
@@ -80,8 +80,8 @@ impl Context<'_> {
                     {
                         Rank::Critical
                     }
-                    (Kind::Removed, words::GLOBAL_ADMINISTRATOR) => Rank::High,
-                    (Kind::Added, r) if words::HIGHLY_PRIVILEGED.contains(&r) => Rank::High,
+                    (ChangeKind::Removed, words::GLOBAL_ADMINISTRATOR) => Rank::High,
+                    (ChangeKind::Added, r) if words::HIGHLY_PRIVILEGED.contains(&r) => Rank::High,
                     _ => Rank::Medium,
                 };
                 (rank, format!("{who} {verb} {title}"))
@@ -94,7 +94,7 @@ impl Context<'_> {
                     sentence(properties)
                 ),
             ),
-            (directory::DOMAINS, Kind::Changed) if touched("authenticationType") => {
+            (directory::DOMAINS, ChangeKind::Changed) if touched("authenticationType") => {
                 match is["authenticationType"].as_str() {
                     Some("Managed") => (
                         Rank::Medium,
@@ -113,7 +113,7 @@ impl Context<'_> {
             (identity::CONDITIONAL_ACCESS_POLICIES, _) => {
                 policy(object, kind, &was, &is, properties, (base, plain))
             }
-            (identity::NAMED_LOCATIONS, Kind::Changed)
+            (identity::NAMED_LOCATIONS, ChangeKind::Changed)
                 if touched("ipRanges")
                     || touched("isTrusted")
                     || touched("countriesAndRegions") =>
@@ -123,7 +123,7 @@ impl Context<'_> {
             (identity::SECURITY_DEFAULTS, _) if is["isEnabled"] == false => {
                 (Rank::Critical, "security defaults were switched off".to_owned())
             }
-            (applications::PERMISSIONS, Kind::Removed)
+            (applications::PERMISSIONS, ChangeKind::Removed)
                 if was["application"].as_str().is_some_and(|a| self.own.iter().any(|o| o == a)) =>
             {
                 (
@@ -134,7 +134,7 @@ impl Context<'_> {
                     ),
                 )
             }
-            (applications::PERMISSIONS, Kind::Added) => {
+            (applications::PERMISSIONS, ChangeKind::Added) => {
                 let permission = is["permission"].as_str().unwrap_or_default();
                 let app = self.app(&is["application"]);
                 (
@@ -142,7 +142,7 @@ impl Context<'_> {
                     format!("{app} was given the application permission {permission}"),
                 )
             }
-            (applications::DELEGATED_GRANTS, Kind::Added | Kind::Changed) => {
+            (applications::DELEGATED_GRANTS, ChangeKind::Added | ChangeKind::Changed) => {
                 let before: Vec<&str> =
                     was["scope"].as_str().unwrap_or_default().split_whitespace().collect();
                 let scopes: Vec<&str> = is["scope"]
@@ -174,29 +174,26 @@ impl Context<'_> {
                     }
                 }
             }
-            (applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS, Kind::Changed)
-                if touched("passwordCredentials") || touched("keyCredentials") =>
-            {
-                (
-                    Rank::High,
-                    format!(
-                        "the application {object} has other credentials: {}",
-                        sentence(properties)
-                    ),
-                )
-            }
+            (
+                applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS,
+                ChangeKind::Changed,
+            ) if touched("passwordCredentials") || touched("keyCredentials") => (
+                Rank::High,
+                format!("the application {object} has other credentials: {}", sentence(properties)),
+            ),
             // Who owns an application gives it credentials; a federated one is a credential.
-            (applications::REGISTRATIONS, Kind::Changed)
+            (applications::REGISTRATIONS, ChangeKind::Changed)
                 if touched("owners") || touched("federatedIdentityCredentials") =>
             {
                 (Rank::High, plain)
             }
-            (applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS, Kind::Removed)
-                if self.own.iter().any(|o| o.ends_with(&format!("/{object}"))) =>
-            {
+            (
+                applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS,
+                ChangeKind::Removed,
+            ) if self.own.iter().any(|o| o.ends_with(&format!("/{object}"))) => {
                 (Rank::Critical, format!("the backup's own application {object} is gone"))
             }
-            (directory::REFERENCED_GROUPS, Kind::Changed) if touched("members") => (
+            (directory::REFERENCED_GROUPS, ChangeKind::Changed) if touched("members") => (
                 Rank::High,
                 format!(
                     "the group {object}, which {}: {}",
@@ -214,7 +211,9 @@ impl Context<'_> {
             {
                 (Rank::Critical, "the audit of mailboxes was switched off for everybody".to_owned())
             }
-            (exchange::TRANSPORT_RULES, Kind::Added | Kind::Changed) if sends_away(&is) => {
+            (exchange::TRANSPORT_RULES, ChangeKind::Added | ChangeKind::Changed)
+                if sends_away(&is) =>
+            {
                 (Rank::Critical, format!("a mail flow rule that sends mail elsewhere: {bare}"))
             }
             (exchange::REMOTE_DOMAINS, _) if touched("AutoForwardEnabled") => {
@@ -308,7 +307,7 @@ fn nobody_is_left_out(policy: &Value) -> bool {
 
 fn policy(
     object: &str,
-    kind: Kind,
+    kind: ChangeKind,
     was: &Value,
     is: &Value,
     properties: &[Property],
@@ -316,17 +315,17 @@ fn policy(
 ) -> (Rank, String) {
     let on = |v: &Value| v["state"] == "enabled";
     match kind {
-        Kind::Removed if on(was) => {
+        ChangeKind::Removed if on(was) => {
             (Rank::Critical, format!("the policy {object}, which was on, is gone"))
         }
-        Kind::Changed if on(was) && !on(is) => (
+        ChangeKind::Changed if on(was) && !on(is) => (
             Rank::Critical,
             format!(
                 "the policy {object} was switched off ({})",
                 is["state"].as_str().unwrap_or("unknown")
             ),
         ),
-        Kind::Changed if on(was) => {
+        ChangeKind::Changed if on(was) => {
             let grave = [
                 "conditions.users.exclude",
                 "conditions.users.include",
@@ -347,7 +346,7 @@ fn policy(
             };
             (rank, format!("the policy {object}: {}", sentence(properties)))
         }
-        Kind::Added
+        ChangeKind::Added
             if on(is)
                 && blocks(is)
                 && is["conditions"]["users"]["includeUsers"] == serde_json::json!(["All"])
@@ -358,7 +357,7 @@ fn policy(
                 format!("the policy {object} is new and blocks everybody, leaving nobody out"),
             )
         }
-        Kind::Added
+        ChangeKind::Added
             if on(is)
                 && is["grantControls"]["builtInControls"]
                     .as_array()
@@ -366,7 +365,7 @@ fn policy(
         {
             (Rank::High, format!("the policy {object} is new and blocks"))
         }
-        Kind::Replaced => (Rank::High, format!("another policy bears the name {object}")),
+        ChangeKind::Replaced => (Rank::High, format!("another policy bears the name {object}")),
         _ => (base, plain),
     }
 }

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     mail::{DEFAULT_ANTI_PHISHING, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     const ON: &[&str] = &[
         "EnableSpoofIntelligence",
         "HonorDmarcPolicy",

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
 use strongroom_model::collections::applications;
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
     if !setting.is("isEnabled")? {

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
 use strongroom_model::collections::applications;
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut concerns = Vec::new();
     for o in f.many(INPUTS[0])? {
         let secrets = o.body["passwordCredentials"]

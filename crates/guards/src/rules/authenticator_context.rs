@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::identity;
@@ -30,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let method = f.method("MicrosoftAuthenticator")?;
     let mut concerns = Vec::new();
     for (feature, what) in [

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::exchange;
@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     if !f.one(INPUTS[0])?.is("BookingsEnabled")? {
         return verdict(Vec::new());
     }

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::teams;
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut concerns = Vec::new();
     let s = f.one(INPUTS[0])?;
     s.want("AllowEmailIntoChannel", false, "anybody may send mail into a channel", &mut concerns)?;

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::identity;
@@ -27,7 +27,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     const SOME: &[&str] = &[
         "#microsoft.graph.enumeratedDeviceRegistrationMembership",
         "#microsoft.graph.noDeviceRegistrationMembership",

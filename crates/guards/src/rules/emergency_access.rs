@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     policies::{self, What, Whom},
     rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity, verdict},
 };
@@ -22,12 +22,12 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let policies = f.policies()?;
     let locks_out = policies
         .iter()
         .filter(|p| p.blocks() && p.gaps(f, Whom::Everyone, What::AllApps, &[]).is_empty());
-    let nobody = |p: &policies::Policy<'_>| {
+    let nobody = |p: &policies::AccessPolicy<'_>| {
         ["excludeUsers", "excludeGroups", "excludeRoles"]
             .iter()
             .all(|k| p.list(&format!("conditions.users.{k}")).is_empty())

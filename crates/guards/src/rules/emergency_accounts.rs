@@ -1,7 +1,6 @@
 use crate::{
-    Facts,
+    Evidence, lockout_guard,
     rule::{Area, Confidence, Judged, Rule, Severity},
-    way_in,
 };
 use strongroom_model::collections::{directory, identity, roles};
 
@@ -30,6 +29,6 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
-    way_in::at_least_two(f)
+fn judge(f: &Evidence<'_>) -> Judged {
+    lockout_guard::at_least_two(f)
 }

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::{directory, roles};
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let holders = crate::rules::holders(f, crate::words::GLOBAL_ADMINISTRATOR)?;
     let people: Vec<&String> =
         holders.iter().filter(|h| !h.starts_with("@service-principals/")).collect();

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
 use strongroom_model::collections::identity;
@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut shortest: Option<i64> = None;
     for o in f.many(INPUTS[0])?.iter().filter(|o| o.body["isOrganizationDefault"] == true) {
         for text in o.body["definition"].as_array().into_iter().flatten().filter_map(|d| d.as_str())

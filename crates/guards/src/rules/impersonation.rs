@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     mail::{DEFAULT_ANTI_PHISHING, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
@@ -29,7 +29,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in applied(f, INPUTS[0], INPUTS[1], "AntiPhishPolicy", DEFAULT_ANTI_PHISHING)? {
         p.want(

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     policies::{self, Ask, What, Whom},
     rule::{Area, Confidence, Judged, Rule, Severity},
 };
@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let ask = Ask {
         whom: Whom::Everyone,
         what: What::App("d4ebce55-015a-49b5-a083-c84d1797ae8c"),

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     policies::{self, Ask, On, What, Whom},
     rule::{Area, Confidence, Judged, Outcome, Rule, Severity},
 };
@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     if f.one(INPUTS[1])?.is("isEnabled")? {
         return Ok(Outcome::Passed);
     }

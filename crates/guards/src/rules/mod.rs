@@ -110,7 +110,7 @@ mod users_register_apps;
 mod weak_methods;
 
 use crate::{
-    Facts,
+    Evidence,
     rule::{Rule, Skip},
 };
 use serde_json::Value;
@@ -231,7 +231,7 @@ pub const RULES: &[Rule] = &[
 
 /// Who holds a role at the root of the directory: symbols of people and applications, members of
 /// groups among them.
-pub(crate) fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
+pub(crate) fn holders(f: &Evidence<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
     let mut out = BTreeSet::new();
     let given = f.many(roles::ASSIGNMENTS)?.iter();
     for o in given.filter(|o| {
@@ -268,7 +268,7 @@ fn names(symbols: Vec<&String>) -> String {
 }
 
 /// One rule of a role's activation policy.
-fn activation_rule<'c>(f: &Facts<'c>, role: &str, id: &str) -> Result<&'c Value, Skip> {
+fn activation_rule<'c>(f: &Evidence<'c>, role: &str, id: &str) -> Result<&'c Value, Skip> {
     let policy = f.many(roles::ACTIVATION_POLICIES)?.iter().find(|o| {
         o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))
     });

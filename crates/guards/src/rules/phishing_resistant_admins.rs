@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     policies::{self, Ask, What, Whom},
     rule::{Area, Confidence, Judged, Rule, Severity},
 };
@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let ask = Ask {
         whom: Whom::Roles(crate::words::HIGHLY_PRIVILEGED),
         what: What::AllApps,

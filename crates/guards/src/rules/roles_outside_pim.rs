@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::roles;
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     // The service lists an assignment from outside among the schedules too, without a start.
     let managed: std::collections::BTreeSet<(Option<&str>, Option<&str>)> = f
         .many(INPUTS[1])?

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     mail::{BUILT_IN, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in applied(f, INPUTS[0], INPUTS[1], "SafeAttachmentPolicy", BUILT_IN)? {
         p.want("Enable", true, "attachments are not tried", &mut concerns)?;

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     mail::{BUILT_IN, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
@@ -29,7 +29,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     const SWITCHES: &[(&str, bool)] = &[
         ("EnableSafeLinksForEmail", true),
         ("EnableSafeLinksForTeams", true),

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::directory;
@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut concerns = Vec::new();
     let duration = f.directory_setting("Password Rule Settings", "LockoutDurationInSeconds")?;
     if !duration.trim().parse::<u32>().is_ok_and(|n| n >= 60) {

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::{directory, identity};
@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let guid = |s: &str| s.len() == 36 && s.bytes().filter(|b| *b == b'-').count() == 4;
     let mut concerns = Vec::new();
     for p in f.policies()? {

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
 use strongroom_model::collections::{applications, roles};
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     const POWER: &[&str] = &[
         "RoleManagement.ReadWrite.Directory",
         "AppRoleAssignment.ReadWrite.All",

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Outcome, Rule, Severity, verdict},
 };
 use strongroom_model::collections::directory;
@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     // Graph says null where a tenant was never synchronized.
     if f.one(INPUTS[0])?.body.get("onPremisesSyncEnabled").is_some_and(|v| v != true) {
         return Ok(Outcome::Passed);

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::identity;
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     const ALLOWED: &[&str] = &["managepermissiongrantsforself.microsoft-user-default-low"];
     let setting = f.one(INPUTS[0])?;
     let concerns = setting

@@ -1,5 +1,5 @@
 use crate::{
-    Facts,
+    Evidence,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 use strongroom_model::collections::identity;
@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
     judge,
 };
 
-fn judge(f: &Facts<'_>) -> Judged {
+fn judge(f: &Evidence<'_>) -> Judged {
     let mut concerns = Vec::new();
     for (id, what) in [("Sms", "text messages"), ("Voice", "calls"), ("Email", "mailed codes")] {
         f.method(id)?.want_text(

@@ -162,7 +162,11 @@ fn shut(tenant: &Tenant, more: &str) -> Result<(), String> {
         .map(|w| format!("[[exclusion]]\nwho = \"{w}\"\nkind = \"break-glass\"\nreason = \"x\"\n"))
         .collect();
     let exceptions = Exceptions::parse(&(text + more)).unwrap();
-    strongroom_guards::way_in(&tenant.configuration, &exceptions, jiff::civil::date(2026, 11, 1))
+    strongroom_guards::lockout_guard(
+        &tenant.configuration,
+        &exceptions,
+        jiff::civil::date(2026, 11, 1),
+    )
 }
 
 #[test]

@@ -115,7 +115,7 @@ mod smtp_authentication;
 mod spam_actions;
 
 use serde_json::{Value, json};
-use strongroom_guards::{Exceptions, RULES, Verdict, judge};
+use strongroom_guards::{Exceptions, RULES, RuleVerdict, judge};
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
 
 /// A tenant with just what a test says.
@@ -214,12 +214,12 @@ fn judged(id: &str, tenant: &Tenant) -> strongroom_guards::Finding {
 
 fn passes(id: &str, tenant: Tenant) {
     let found = judged(id, &tenant);
-    assert_eq!(found.verdict, Verdict::Passed, "{found:?}");
+    assert_eq!(found.verdict, RuleVerdict::Passed, "{found:?}");
 }
 
 fn fails(id: &str, tenant: Tenant, says: &str) {
     let found = judged(id, &tenant);
-    assert_eq!(found.verdict, Verdict::Failed, "{found:?}");
+    assert_eq!(found.verdict, RuleVerdict::Failed, "{found:?}");
     assert!(
         found.concerns.iter().any(|c| c.says.as_str().contains(says)),
         "{says:?} is not said: {found:?}"
@@ -228,13 +228,13 @@ fn fails(id: &str, tenant: Tenant, says: &str) {
 
 fn skips(id: &str, tenant: Tenant) {
     let found = judged(id, &tenant);
-    assert_eq!(found.verdict, Verdict::Skipped, "{found:?}");
+    assert_eq!(found.verdict, RuleVerdict::Skipped, "{found:?}");
     assert!(!found.note.is_empty());
 }
 
 fn manual(id: &str, tenant: Tenant) {
     let found = judged(id, &tenant);
-    assert_eq!(found.verdict, Verdict::Manual, "{found:?}");
+    assert_eq!(found.verdict, RuleVerdict::Manual, "{found:?}");
     assert!(!found.note.is_empty());
 }
 

@@ -7,7 +7,8 @@ mod listing;
 mod sign;
 
 use crate::{
-    Entry, Key, Kind, Patience, Put, Store, StoreError, bounds, key_of, path_of, said::Said,
+    Entry, Key, Kind, Put, RetryPolicy, Store, StoreError, bounds, key_of, path_of,
+    store_failures::StoreFailures,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -66,7 +67,7 @@ pub struct AzureContainer {
     base: url::Url,
     key: Option<aws_lc_rs::hmac::Key>,
     client: blocking::Client,
-    patience: Patience,
+    patience: RetryPolicy,
 }
 
 const VERSION: &str = "2021-12-02";
@@ -142,11 +143,11 @@ impl AzureContainer {
             .map_err(failed)?
             .build()
             .map_err(|e| failed(e.to_string()))?;
-        Ok(Self { settings, base, key, client, patience: Patience::short() })
+        Ok(Self { settings, base, key, client, patience: RetryPolicy::short() })
     }
 
     /// The same with another patience.
-    pub fn with_patience(self, patience: Patience) -> Self {
+    pub fn with_patience(self, patience: RetryPolicy) -> Self {
         Self { patience, ..self }
     }
 

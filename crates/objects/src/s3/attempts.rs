@@ -23,7 +23,7 @@ use jiff::Timestamp;
 /// One thing to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it; the paths and versions are those of canaries
-pub enum Attempt<'a> {
+pub enum S3Attempt<'a> {
     DeleteVersion {
         path: &'a str,
         version: &'a str,
@@ -98,7 +98,7 @@ pub enum Attempt<'a> {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum S3Answer {
     /// It was done; the new version, where there is one.
     Done(Option<String>),
     /// It was refused, with the server's status and code.
@@ -112,24 +112,24 @@ pub enum Answer {
     Unclear(String),
 }
 
-impl Answer {
+impl S3Answer {
     /// Whether it is a denial by lock or by authorisation; nothing else is evidence.
     pub fn is_denial(&self) -> bool {
         // Other 403s (a wrong signature, a clock that is off) and what a server does not know are
         // no denials.
         let by_lock_or_right =
             ["AccessDenied", "ObjectLocked", "InvalidBucketState", "AllAccessDisabled"];
-        matches!(self, Answer::Denied { code, .. } if by_lock_or_right.contains(&code.as_str()))
+        matches!(self, S3Answer::Denied { code, .. } if by_lock_or_right.contains(&code.as_str()))
     }
 }
 
-fn answer<T>(r: Result<T, Denial>, version: impl FnOnce(T) -> Option<String>) -> Answer {
+fn answer<T>(r: Result<T, Denial>, version: impl FnOnce(T) -> Option<String>) -> S3Answer {
     match r {
-        Ok(t) => Answer::Done(version(t)),
+        Ok(t) => S3Answer::Done(version(t)),
         Err(Denial { status: Some(status), code, .. }) if (400..500).contains(&status) => {
-            Answer::Denied { status, code: code.quoted().to_string() }
+            S3Answer::Denied { status, code: code.quoted().to_string() }
         }
-        Err(d) => Answer::Unclear(
+        Err(d) => S3Answer::Unclear(
             format!(
                 "{} {} {}",
                 d.status.map(|s| s.to_string()).unwrap_or_default(),
@@ -144,7 +144,7 @@ fn answer<T>(r: Result<T, Denial>, version: impl FnOnce(T) -> Option<String>) ->
 
 impl S3Bucket {
     /// Tries one thing, for real.
-    pub fn attempt(&self, what: &Attempt<'_>) -> Answer {
+    pub fn attempt(&self, what: &S3Attempt<'_>) -> S3Answer {
         let bucket = self.bucket().to_owned();
         let c = &self.client;
         let retention = |mode: ObjectLockRetentionMode, until: &Timestamp| {
@@ -160,7 +160,7 @@ impl S3Bucket {
                 .body(ByteStream::from(bytes.to_vec()))
         };
         match what {
-            Attempt::DeleteVersion { path, version } => answer(
+            S3Attempt::DeleteVersion { path, version } => answer(
                 self.once(
                     c.delete_object()
                         .bucket(bucket)
@@ -170,7 +170,7 @@ impl S3Bucket {
                 ),
                 |_| None,
             ),
-            Attempt::DeleteVersionBypassing { path, version } => answer(
+            S3Attempt::DeleteVersionBypassing { path, version } => answer(
                 self.once(
                     c.delete_object()
                         .bucket(bucket)
@@ -181,30 +181,30 @@ impl S3Bucket {
                 ),
                 |_| None,
             ),
-            Attempt::Hide { path } => answer(
+            S3Attempt::Hide { path } => answer(
                 self.once(c.delete_object().bucket(bucket).key(self.path(path)).send()),
                 |o| o.version_id,
             ),
-            Attempt::Shorten { path, version, until } => self.retain(
+            S3Attempt::Shorten { path, version, until } => self.retain(
                 path,
                 version,
                 Some(retention(ObjectLockRetentionMode::Compliance, until)),
                 false,
             ),
-            Attempt::ShortenBypassing { path, version, until } => self.retain(
+            S3Attempt::ShortenBypassing { path, version, until } => self.retain(
                 path,
                 version,
                 Some(retention(ObjectLockRetentionMode::Compliance, until)),
                 true,
             ),
-            Attempt::ToGovernance { path, version, until } => self.retain(
+            S3Attempt::ToGovernance { path, version, until } => self.retain(
                 path,
                 version,
                 Some(retention(ObjectLockRetentionMode::Governance, until)),
                 true,
             ),
-            Attempt::ClearLock { path, version } => self.retain(path, version, None, true),
-            Attempt::LegalHoldOff { path, version } => {
+            S3Attempt::ClearLock { path, version } => self.retain(path, version, None, true),
+            S3Attempt::LegalHoldOff { path, version } => {
                 let hold =
                     ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::Off).build();
                 let call = c
@@ -215,12 +215,12 @@ impl S3Bucket {
                     .legal_hold(hold);
                 answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
-            Attempt::Overwrite { path, bytes } => {
+            S3Attempt::Overwrite { path, bytes } => {
                 answer(self.once(put(path, bytes).content_md5(md5_of(bytes)).send()), |o| {
                     o.version_id
                 })
             }
-            Attempt::OpenToAll { path } => answer(
+            S3Attempt::OpenToAll { path } => answer(
                 self.once(
                     c.put_object_acl()
                         .bucket(bucket)
@@ -230,7 +230,7 @@ impl S3Bucket {
                 ),
                 |_| None,
             ),
-            Attempt::SuspendVersioning => {
+            S3Attempt::SuspendVersioning => {
                 let v = VersioningConfiguration::builder()
                     .status(BucketVersioningStatus::Suspended)
                     .build();
@@ -246,7 +246,7 @@ impl S3Bucket {
                     |_| None,
                 )
             }
-            Attempt::LifecycleExpiresAll => {
+            S3Attempt::LifecycleExpiresAll => {
                 let Ok(rule) = LifecycleRule::builder()
                     .id("strongroom-canary")
                     .status(ExpirationStatus::Enabled)
@@ -257,10 +257,10 @@ impl S3Bucket {
                     )
                     .build()
                 else {
-                    return Answer::Unclear("the rule cannot be written".into());
+                    return S3Answer::Unclear("the rule cannot be written".into());
                 };
                 let Ok(rules) = BucketLifecycleConfiguration::builder().rules(rule).build() else {
-                    return Answer::Unclear("the rule cannot be written".into());
+                    return S3Answer::Unclear("the rule cannot be written".into());
                 };
                 let call = c
                     .put_bucket_lifecycle_configuration()
@@ -268,7 +268,7 @@ impl S3Bucket {
                     .lifecycle_configuration(rules);
                 answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
-            Attempt::PolicyAllowsAll => {
+            S3Attempt::PolicyAllowsAll => {
                 let policy = format!(
                     r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}]}}"#
                 );
@@ -284,10 +284,10 @@ impl S3Bucket {
                     |_| None,
                 )
             }
-            Attempt::DeletePolicy => {
+            S3Attempt::DeletePolicy => {
                 answer(self.once(c.delete_bucket_policy().bucket(bucket).send()), |_| None)
             }
-            Attempt::DropDefaultLock => {
+            S3Attempt::DropDefaultLock => {
                 let day = DefaultRetention::builder()
                     .mode(ObjectLockRetentionMode::Governance)
                     .days(1)
@@ -303,7 +303,7 @@ impl S3Bucket {
                     .object_lock_configuration(lock);
                 answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
-            Attempt::Replicate => {
+            S3Attempt::Replicate => {
                 let to = Destination::builder()
                     .bucket(format!("arn:aws:s3:::{bucket}-elsewhere"))
                     .build();
@@ -330,28 +330,30 @@ impl S3Bucket {
                         .build()
                         .ok()
                 }) else {
-                    return Answer::Unclear("the rule cannot be written".into());
+                    return S3Answer::Unclear("the rule cannot be written".into());
                 };
                 let call =
                     c.put_bucket_replication().bucket(bucket).replication_configuration(rules);
                 answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
-            Attempt::DeleteBucket => {
+            S3Attempt::DeleteBucket => {
                 answer(self.once(c.delete_bucket().bucket(bucket).send()), |_| None)
             }
-            Attempt::WrongMd5 { path, bytes } => answer(
+            S3Attempt::WrongMd5 { path, bytes } => answer(
                 self.once(put(path, bytes).content_md5(md5_of(b"something else")).send()),
                 |o| o.version_id,
             ),
-            Attempt::WrongSha256 { path, bytes } => {
+            S3Attempt::WrongSha256 { path, bytes } => {
                 let wrong =
                     base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7_u8; 32]);
                 answer(self.once(put(path, bytes).checksum_sha256(wrong).send()), |o| o.version_id)
             }
-            Attempt::Conditional { path, bytes } => {
+            S3Attempt::Conditional { path, bytes } => {
                 answer(self.once(put(path, bytes).if_none_match("*").send()), |o| o.version_id)
             }
-            Attempt::MultipartLocked { path, bytes, until } => self.multipart(path, bytes, *until),
+            S3Attempt::MultipartLocked { path, bytes, until } => {
+                self.multipart(path, bytes, *until)
+            }
         }
     }
 
@@ -387,7 +389,7 @@ impl S3Bucket {
         version: &str,
         to: Option<ObjectLockRetention>,
         bypass: bool,
-    ) -> Answer {
+    ) -> S3Answer {
         let to = to.unwrap_or_else(|| ObjectLockRetention::builder().build());
         let call = self
             .client
@@ -400,7 +402,7 @@ impl S3Bucket {
         answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
     }
 
-    fn multipart(&self, path: &str, bytes: &[u8], until: Timestamp) -> Answer {
+    fn multipart(&self, path: &str, bytes: &[u8], until: Timestamp) -> S3Answer {
         let key = self.path(path);
         let create = self.client.create_multipart_upload().bucket(self.bucket()).key(&key);
         let create = create

@@ -1,6 +1,6 @@
 use super::upload::{STILL, Watched};
 use crate::{
-    Entry, Key, Kind, Patience, Put, SETTINGS_BYTES_MAX, Store, StoreError, bounds, key_of,
+    Entry, Key, Kind, Put, RetryPolicy, SETTINGS_BYTES_MAX, Store, StoreError, bounds, key_of,
     path_of, read_regular, xml,
 };
 use aws_sdk_s3::{
@@ -98,7 +98,7 @@ pub struct S3Bucket {
     runtime: Option<tokio::runtime::Runtime>,
     pub(super) sent: Arc<AtomicU64>,
     pub(super) plain: reqwest::blocking::Client,
-    patience: Patience,
+    patience: RetryPolicy,
     /// Whether the server said that it knows no condition on a PUT.
     is_unconditional: AtomicBool,
 }
@@ -326,13 +326,13 @@ impl S3Bucket {
             settings,
             sent: Arc::default(),
             plain,
-            patience: Patience::short(),
+            patience: RetryPolicy::short(),
             is_unconditional: AtomicBool::default(),
         })
     }
 
     /// The same with another patience.
-    pub fn with_patience(mut self, patience: Patience) -> Self {
+    pub fn with_patience(mut self, patience: RetryPolicy) -> Self {
         self.patience = patience;
         self
     }

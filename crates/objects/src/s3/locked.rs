@@ -1,7 +1,7 @@
 //! A bucket as a store that locks what it holds.
 
 use super::client::{NOWHERE, S3Bucket, WholeListing, locked_until, md5_of, stamp, time};
-use crate::{Facts, Held, LockedStore, StoreError, VersionRow, bounds};
+use crate::{Held, LockedStore, StoreError, StoreSettings, VersionRow, bounds};
 use aws_sdk_s3::{
     primitives::DateTime,
     types::{ObjectLockRetention, ObjectLockRetentionMode},
@@ -152,7 +152,7 @@ impl LockedStore for S3Bucket {
         self.date_of(endpoint.as_str())
     }
 
-    fn facts(&self) -> Result<Facts, StoreError> {
+    fn facts(&self) -> Result<StoreSettings, StoreError> {
         Ok(self.bucket_facts())
     }
 

@@ -10,5 +10,5 @@ mod locked;
 mod settings;
 mod upload;
 
-pub use attempts::{Answer, Attempt};
+pub use attempts::{S3Answer, S3Attempt};
 pub use client::{S3Bucket, S3Settings};

@@ -2,7 +2,7 @@
 //! of a rule is another text.
 
 use super::client::{Denial, S3Bucket};
-use crate::{Facts, UNKNOWN_SETTING, xml};
+use crate::{StoreSettings, UNKNOWN_SETTING, xml};
 use aws_sdk_s3::{
     config::{
         ConfigBag, Intercept, RuntimeComponents,
@@ -85,10 +85,10 @@ impl S3Bucket {
     }
 
     /// What the bucket says of itself, setting by setting.
-    pub(super) fn bucket_facts(&self) -> Facts {
+    pub(super) fn bucket_facts(&self) -> StoreSettings {
         let bucket = self.bucket();
         let c = &self.client;
-        let mut facts = Facts::new();
+        let mut facts = StoreSettings::new();
         let mut note = |name: &str, text: String| drop(facts.insert(name.to_owned(), text));
         note(
             "lifecycle",

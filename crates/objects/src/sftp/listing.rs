@@ -5,7 +5,7 @@ use super::{
     connection::{Connection, Trouble},
     wire::{Attributes, Reply, Request, Type, ask, status},
 };
-use crate::{Key, Kind, bounds, said::Said};
+use crate::{Key, Kind, bounds, store_failures::StoreFailures};
 use std::{
     collections::HashSet,
     hash::{DefaultHasher, Hash, Hasher},

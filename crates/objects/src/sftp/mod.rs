@@ -8,7 +8,10 @@ mod connection;
 mod listing;
 mod wire;
 
-use crate::{Entry, Key, Kind, Patience, Put, Store, StoreError, bounds, path_of, said::Said};
+use crate::{
+    Entry, Key, Kind, Put, RetryPolicy, Store, StoreError, bounds, path_of,
+    store_failures::StoreFailures,
+};
 use bytes::Bytes;
 use connection::{Connection, Trouble};
 use listing::Listing;
@@ -76,7 +79,7 @@ pub struct SftpServer {
     live: Mutex<Option<Arc<Connection>>>,
     /// Folders whose new names may not be on disk.
     unsynced: Mutex<BTreeSet<String>>,
-    patience: Patience,
+    patience: RetryPolicy,
 }
 
 /// Parts of a file that are in flight.
@@ -105,7 +108,7 @@ impl SftpServer {
             settings,
             live: Mutex::default(),
             unsynced: Mutex::default(),
-            patience: Patience::short(),
+            patience: RetryPolicy::short(),
         };
         match store.settings.problem() {
             Some(why) => Err(store.refused("set up the connection", why)),
@@ -114,7 +117,7 @@ impl SftpServer {
     }
 
     /// The same with another patience.
-    pub fn with_patience(self, patience: Patience) -> Self {
+    pub fn with_patience(self, patience: RetryPolicy) -> Self {
         Self { patience, ..self }
     }
 

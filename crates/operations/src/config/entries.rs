@@ -178,7 +178,7 @@ pub struct RepositoryEntry {
     /// The file with its password.
     pub password_file: PathBuf,
     /// What `forget` keeps.
-    pub retention: Option<strongroom_repository::Policy>,
+    pub retention: Option<strongroom_repository::RetentionPolicy>,
 }
 
 /// What `forget`, `prune`, `repair` and `key remove` sign in with, in the place of the repository's

@@ -102,9 +102,9 @@ impl Config {
     }
 
     /// What of it others can change.
-    pub(super) fn decided_by_others(&self, accounts: &Accounts) -> Vec<Problem> {
+    pub(super) fn changeable_by_others(&self, accounts: &Accounts) -> Vec<Problem> {
         let found = self.deciding().into_iter().filter_map(|named| {
-            let says = accounts.decided_by_others(&named.path)?;
+            let says = accounts.changeable_by_others(&named.path)?;
             Some(named.problem(&says))
         });
         found.collect()
@@ -214,7 +214,7 @@ impl Config {
 
     /// What keeps the identities of a tenant whose files are here from signing in, before anything
     /// is sent.
-    pub fn unfit(&self, tenant: &TenantEntry, host: &Host) -> Vec<String> {
+    pub fn sign_in_problems(&self, tenant: &TenantEntry, host: &Host) -> Vec<String> {
         let mut p = Vec::new();
         for (name, identity) in &tenant.identities {
             let is_certificate = identity.certificate_file.is_some();

@@ -398,7 +398,7 @@ impl Config {
         }
         p.extend(self.one_place());
         p.extend(self.unsafe_secrets(accounts));
-        p.extend(self.decided_by_others(accounts));
+        p.extend(self.changeable_by_others(accounts));
         p
     }
 

@@ -113,7 +113,7 @@ impl Accounts {
 
     /// The same of a file, or of a folder and the files in it, that decides what this program does.
     /// What is not there is nobody's yet; what cannot be looked at is told by whoever needs it.
-    pub fn decided_by_others(&self, path: &Path) -> Option<String> {
+    pub fn changeable_by_others(&self, path: &Path) -> Option<String> {
         let meta = path.metadata().ok()?;
         let own = self.changeable(path, &meta).or_else(|| self.replaceable(path));
         if own.is_some() || meta.is_file() {
@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn nobody_else_changes_what_decides() {
         let accounts = own();
-        let decided_by_others = |path: &Path| accounts.decided_by_others(path);
+        let changeable_by_others = |path: &Path| accounts.changeable_by_others(path);
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "text").unwrap();
         let mode = |path: &Path, mode: u32| {
             std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         };
-        let says = || decided_by_others(&file);
+        let says = || changeable_by_others(&file);
         for good in [0o600, 0o644, 0o664] {
             mode(&file, good);
             assert_eq!(says(), None, "{good:o}");
@@ -199,25 +199,25 @@ mod tests {
         mode(dir.path(), 0o1777);
         assert_eq!(says(), None, "a folder in which nobody replaces what is another's");
         mode(dir.path(), 0o700);
-        assert!(decided_by_others(dir.path()).is_none());
+        assert!(changeable_by_others(dir.path()).is_none());
         // Whoever may write above it, or above what a link leads to, puts another there.
         let (shared, inner) = (dir.path().join("shared"), dir.path().join("shared/inner"));
         std::fs::create_dir_all(&inner).unwrap();
         std::fs::write(inner.join("file"), "text").unwrap();
         std::os::unix::fs::symlink(inner.join("file"), dir.path().join("link")).unwrap();
         let ways = [inner.join("file"), dir.path().join("link")];
-        assert!(ways.iter().all(|way| decided_by_others(way).is_none()));
+        assert!(ways.iter().all(|way| changeable_by_others(way).is_none()));
         for open in [&inner, &shared] {
             mode(open, 0o777);
             for way in &ways {
-                let says = decided_by_others(way);
+                let says = changeable_by_others(way);
                 assert!(says.is_some_and(|s| s.contains("others can change")), "{way:?}");
             }
             mode(open, 0o755);
         }
         std::fs::remove_file(dir.path().join("link")).unwrap();
         mode(&file, 0o666);
-        assert!(decided_by_others(dir.path()).is_some(), "a file in a folder that decides");
+        assert!(changeable_by_others(dir.path()).is_some(), "a file in a folder that decides");
         mode(&file, 0o664);
 
         // Groups and accounts can be given away by root alone.
@@ -242,9 +242,11 @@ mod tests {
 
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert_eq!(decided_by_others(&link), None);
+        assert_eq!(changeable_by_others(&link), None);
         std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
-        assert!(decided_by_others(&link).is_some_and(|s| s.contains("a link of another account")));
+        assert!(
+            changeable_by_others(&link).is_some_and(|s| s.contains("a link of another account"))
+        );
         std::fs::remove_file(&link).unwrap();
 
         // user::rw-, user:65534:rw-, group::r--, mask::rw-, other::r--

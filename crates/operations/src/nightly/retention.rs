@@ -5,17 +5,17 @@ use crate::{
     Copy2, Error, Kind, School,
     config::Retention,
     plan::{Authority, Operation, Plan, PlanId, PlanStore, guard, unchanged},
-    upkeep::{Forget, ForgetRequest, Policy, Prune, PruneOptions},
+    upkeep::{Forget, ForgetRequest, Prune, PruneOptions, RetentionPolicy},
 };
 use std::sync::Arc;
 use strongroom_model::{Ending, Record, Silent, shown_bytes};
-use strongroom_repository::Reason;
+use strongroom_repository::KeepReason;
 
 /// Why this host does not do it, where another one does, or nobody.
 fn not_here(school: &School, copy2: &Copy2, step: Step) -> Option<StepRow> {
     let row = |state, text: &str| Some(StepRow::new(step, state, Ending::Done, text));
     if step == Step::Retention {
-        if copy2.retention() == Policy::default() {
+        if copy2.retention() == RetentionPolicy::default() {
             return row(State::Off, "no retention is configured");
         }
         if school.config().nightly.retention == Retention::None {
@@ -43,7 +43,7 @@ pub(super) async fn forget(school: &School) -> Result<StepRow, Error> {
     let ready = Forget::plan(&copy2, request, by, Arc::new(Silent)).await?;
     let forget = ready.work().forget();
     let kept = forget.keep.len();
-    let is_frozen = forget.keep.iter().any(|(_, _, why)| why.contains(&Reason::Frozen));
+    let is_frozen = forget.keep.iter().any(|(_, _, why)| why.contains(&KeepReason::Frozen));
     let done = |removed: u64, text: String| {
         let row = StepRow::new(step, State::Done, Ending::Done, text);
         Ok(StepRow { removed: Some(removed), ..row })

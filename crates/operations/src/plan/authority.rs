@@ -3,7 +3,7 @@ use crate::{Error, Kind, approvers::Approvals};
 use jiff::Timestamp;
 use strongroom_model::{
     Record, Stored,
-    plan::{Applied, NotDone, PLAN_AHEAD, PLAN_LIFETIME, Undo},
+    plan::{NotDone, PLAN_AHEAD, PLAN_LIFETIME, PlanExecution, Undo},
 };
 
 /// The leave to carry out one plan, once, for who has it.
@@ -104,8 +104,8 @@ impl Authority {
         }
         self.in_time(now)?;
         approvals.check(plan, now)?;
-        let applied = Applied {
-            v: Applied::VERSION,
+        let applied = PlanExecution {
+            v: PlanExecution::VERSION,
             plan: self.plan,
             by: self.by.as_str().into(),
             began: now,
@@ -123,7 +123,7 @@ impl Authority {
 
 /// A plan that is being carried out.
 pub(crate) struct Turn {
-    applied: Applied,
+    applied: PlanExecution,
     store: Option<PlanStore>,
 }
 

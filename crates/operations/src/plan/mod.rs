@@ -10,10 +10,10 @@ mod authority;
 mod store;
 
 pub use authority::Authority;
-pub use store::{Kept, PlanStore};
+pub use store::{PlanStore, StoredPlan};
 pub use strongroom_model::plan::{
-    Applied, Basis, Cost, Effect, OperationKind, Plan, PlanId, PlanSchool, PlanStep, PlanVerb,
-    Risk, Undo,
+    Basis, Cost, Effect, OperationKind, Plan, PlanExecution, PlanId, PlanSchool, PlanStep,
+    PlanVerb, Risk, Undo,
 };
 
 use crate::{
@@ -28,7 +28,7 @@ use std::future::Future;
 use strongroom_guards::Baseline;
 use strongroom_model::{
     Ending, Record, Stored, canonical,
-    plan::{Asked, Difference, PLAN_LIFETIME, PLAN_STEPS_MAX, Unable},
+    plan::{PLAN_LIFETIME, PLAN_STEPS_MAX, PlanDifference, RequestedBy, Unable},
 };
 use strongroom_repository::{Id, Repository};
 
@@ -224,7 +224,7 @@ pub(crate) fn unchanged(stored: &Plan, fresh: &Plan, may_grow: bool) -> Result<(
         return Ok(());
     }
     let named: Vec<String> =
-        differences.iter().take(NAMED_MAX).map(Difference::to_string).collect();
+        differences.iter().take(NAMED_MAX).map(PlanDifference::to_string).collect();
     let more = match differences.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
         n => format!(", and {n} more"),
@@ -308,7 +308,7 @@ impl<R: Serialize> Draft<R> {
             needs: self.needs,
             cannot: self.cannot,
             undo: self.undo,
-            asked: Asked { by: by.into(), key: None, at: now },
+            asked: RequestedBy { by: by.into(), key: None, at: now },
             approvers: approvals.seen(),
             expires: now.saturating_add(PLAN_LIFETIME).unwrap_or(now),
             nonce: hex::encode(nonce),

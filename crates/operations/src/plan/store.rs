@@ -1,4 +1,4 @@
-use super::{Applied, Plan, PlanId};
+use super::{Plan, PlanExecution, PlanId};
 use crate::{
     Error, Kind, Remedy,
     config::Config,
@@ -40,14 +40,14 @@ pub struct PlanStore {
 
 /// A plan that is kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredPlan {
     /// Its id.
     pub id: PlanId,
     /// The plan, or why it cannot be carried out by this program: it is damaged, was edited, is of
     /// a newer program, or others can change it.
     pub plan: Result<Record<Plan>, Error>,
     /// That somebody carried it out, or began to. What of that cannot be read is an error.
-    pub applied: Result<Option<Record<Applied>>, Error>,
+    pub applied: Result<Option<Record<PlanExecution>>, Error>,
 }
 
 impl PlanStore {
@@ -173,11 +173,11 @@ impl PlanStore {
     ///
     /// # Errors
     /// [`Kind::Files`], where the folder cannot be read.
-    pub fn list(&self) -> Result<Vec<Kept>, Error> {
-        let mut all: Vec<Kept> = self
+    pub fn list(&self) -> Result<Vec<StoredPlan>, Error> {
+        let mut all: Vec<StoredPlan> = self
             .ids()?
             .into_iter()
-            .map(|id| Kept { plan: self.get(&id), applied: self.applied(&id), id })
+            .map(|id| StoredPlan { plan: self.get(&id), applied: self.applied(&id), id })
             .collect();
         all.sort_by_key(|k| std::cmp::Reverse(k.plan.as_ref().ok().map(|p| p.asked.at)));
         Ok(all)
@@ -188,7 +188,7 @@ impl PlanStore {
     ///
     /// # Errors
     /// [`Kind::Files`], where that cannot be read: nobody knows then.
-    pub fn applied(&self, id: &PlanId) -> Result<Option<Record<Applied>>, Error> {
+    pub fn applied(&self, id: &PlanId) -> Result<Option<Record<PlanExecution>>, Error> {
         let mut unread = None;
         for end in [ENDED, BEGUN] {
             match self.noted(id, end) {
@@ -200,7 +200,7 @@ impl PlanStore {
         unread.map_or(Ok(None), Err)
     }
 
-    fn noted(&self, id: &PlanId, end: &str) -> Result<Option<Record<Applied>>, Error> {
+    fn noted(&self, id: &PlanId, end: &str) -> Result<Option<Record<PlanExecution>>, Error> {
         let Some(bytes) = self.read(&self.file(id, end), APPLIED_BYTES_MAX)? else {
             return Ok(None);
         };
@@ -226,7 +226,7 @@ impl PlanStore {
     /// # Errors
     /// [`Kind::Refused`], where somebody began before; [`Kind::Files`], where it cannot be noted,
     /// or the folder is not this account's own.
-    pub(super) fn begin(&self, applied: &Applied) -> Result<(), Error> {
+    pub(super) fn begin(&self, applied: &PlanExecution) -> Result<(), Error> {
         let id = &applied.plan;
         cache::own(&self.state, &self.accounts, Purpose::State)?;
         if self.file(id, ENDED).symlink_metadata().is_ok() {
@@ -252,7 +252,7 @@ impl PlanStore {
     }
 
     /// Notes how it ended.
-    pub(super) fn end(&self, applied: &Applied) -> Result<(), Error> {
+    pub(super) fn end(&self, applied: &PlanExecution) -> Result<(), Error> {
         let path = self.file(&applied.plan, ENDED);
         let bytes = Record::new(applied.clone()).to_bytes()?;
         cache::own(&self.state, &self.accounts, Purpose::State)?;

@@ -1,5 +1,5 @@
 use super::{
-    Aim, Hand, SettingsReport, SettingsWork, all_exceptions,
+    Aim, SettingsReport, SettingsWork, TenantSettings, all_exceptions,
     work::{approvals, carry_out, draft},
 };
 use crate::{
@@ -12,7 +12,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use strongroom_engine::configuration::{RestoreOptions, RestorePlan, latest, plan as plan_restore};
+use strongroom_engine::configuration::{
+    SettingsRestoreOptions, SettingsRestorePlan, latest, plan as plan_restore,
+};
 use strongroom_guards::Baseline;
 use strongroom_objects::SETTINGS_BYTES_MAX;
 
@@ -117,7 +119,8 @@ impl Operation for ApplyBaseline {
             );
             Error::new(Kind::Request, what).with(Remedy::ReadSettings(school.name().to_owned()))
         })?;
-        let hand = Hand::new(school, all_exceptions(school, progress.as_ref())?, Some(last))?;
+        let hand =
+            TenantSettings::new(school, all_exceptions(school, progress.as_ref())?, Some(last))?;
         let found = hand.read(progress.as_ref()).await?;
         let mut now = found.clone();
         let emergency = hand.emergency(&mut now).await?;
@@ -127,16 +130,16 @@ impl Operation for ApplyBaseline {
         chosen.retain(|c| {
             c.rsplit_once('/').is_some_and(|(at, name)| wanted.object(at, name).is_some())
         });
-        let options = RestoreOptions {
+        let options = SettingsRestoreOptions {
             report_only: request.report_only,
             ..hand.options(&wanted, &now, chosen).await?
         };
         // None is not all.
         let mut restore = match options.chosen.is_empty() {
-            true => RestorePlan::default(),
+            true => SettingsRestorePlan::default(),
             false => plan_restore(&wanted, &now, &options)?,
         };
-        restore.cannot.extend(baseline.out_of_reach(&now));
+        restore.cannot.extend(baseline.unread_collections(&now));
         restore.added.clear();
         let seen = school.now();
         let work = SettingsWork {

@@ -2,7 +2,7 @@
 
 use super::{Baseline, all_exceptions_and_told, baseline, break_glass, called, load};
 use crate::{
-    Duty, Error, Found, Hears, Identity, Kind, Remedy, School, blocking,
+    Duty, Error, FoundAlarm, Hears, Identity, Kind, Remedy, School, blocking,
     rules::{OwnRules, Severity},
 };
 use std::{
@@ -14,8 +14,8 @@ use strongroom_engine::{
     configuration::{self, ConfigurationReport, latest},
 };
 use strongroom_guards::{
-    Change, Comparison, Exceptions, Finding, Kind as ChangeKind, OnFailureAnswer, Rank, Report,
-    Verdict, attribute, compare, judge,
+    Change, ChangeKind, Comparison, Exceptions, Finding, OnFailureAnswer, Rank, Report,
+    RuleVerdict, attribute, compare, judge,
 };
 use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
 use strongroom_repository::{Id, Repository};
@@ -151,7 +151,8 @@ pub struct Checked {
 impl Checked {
     /// How it ends, where a rule of this severity or a graver one may not fail.
     pub fn ending(&self, fail_on: Option<Severity>) -> Ending {
-        let fails = |f: &Finding, at_least| f.verdict == Verdict::Failed && f.severity >= at_least;
+        let fails =
+            |f: &Finding, at_least| f.verdict == RuleVerdict::Failed && f.severity >= at_least;
         let is_grave =
             fail_on.is_some_and(|least| self.report.findings.iter().any(|f| fails(f, least)));
         if is_grave || !self.alerts.is_empty() {
@@ -185,14 +186,15 @@ pub async fn check_settings(
     .await
     .map_err(Error::stopped)?;
     let is_alert = |f: &&Finding| {
-        f.verdict == Verdict::Failed && exceptions.answer(&f.rule) == OnFailureAnswer::Alert
+        f.verdict == RuleVerdict::Failed && exceptions.answer(&f.rule) == OnFailureAnswer::Alert
     };
     let alerts: Vec<String> =
         report.findings.iter().filter(is_alert).map(|f| f.rule.to_string()).collect();
     // Of an older snapshot nothing is news.
     if snapshot == "latest" {
         let text = |rule: &String| format!("the rule {rule} fails, and its answer is alert");
-        let found: Vec<Found> = alerts.iter().map(|r| Found::high("rule", r, text(r))).collect();
+        let found: Vec<FoundAlarm> =
+            alerts.iter().map(|r| FoundAlarm::high("rule", r, text(r))).collect();
         school.tell("rules", &found);
     }
     let is_blind = is_broken || settings.collections.values().any(|c| c.state.is_blind());

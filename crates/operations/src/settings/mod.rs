@@ -3,16 +3,15 @@
 
 mod baseline;
 mod exceptions;
-mod hand;
 mod kept;
 mod remediate;
 mod restore;
 mod rollout;
+mod tenant_settings;
 mod work;
 
 pub use baseline::{ApplyBaseline, ApplyBaselineRequest, baseline, baselines};
 pub use exceptions::{all_exceptions, all_exceptions_and_told, exceptions};
-pub use hand::{Applied, Hand, Writing, break_glass, called};
 pub(crate) use kept::keep;
 pub use kept::{
     Checked, DiffWith, Differences, KeptSettings, OfSnapshot, Side, check_settings,
@@ -21,6 +20,7 @@ pub use kept::{
 pub use remediate::{Remediate, RemediateRequest, ToRemediate, to_remediate};
 pub use restore::{RestoreSettings, RestoreSettingsRequest, load};
 pub use rollout::{GoOn, Rollout};
-pub use strongroom_engine::configuration::{Outcome, RestorePlan, Verb};
+pub use strongroom_engine::configuration::{ActOutcome, SettingsRestorePlan, Verb};
 pub use strongroom_guards::{Baseline, Property, Rank, compare};
+pub use tenant_settings::{ApplyReport, TenantSettings, Writing, break_glass, called};
 pub use work::{Aim, SettingsReport, SettingsWork, WayBack, keep_way_back};

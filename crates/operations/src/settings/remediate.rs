@@ -1,8 +1,8 @@
 //! What rules with the answer *remediate* find is set back as it was when they passed last.
 
 use super::{
-    Aim, Hand, SettingsReport, SettingsWork, all_exceptions,
-    hand::passes,
+    Aim, SettingsReport, SettingsWork, TenantSettings, all_exceptions,
+    tenant_settings::passes,
     work::{approvals, carry_out, draft},
 };
 use crate::{
@@ -17,9 +17,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use strongroom_engine::configuration::{
-    self, RestoreOptions, history, latest, plan as plan_restore,
+    self, SettingsRestoreOptions, history, latest, plan as plan_restore,
 };
-use strongroom_guards::{Exceptions, Finding, OnFailureAnswer, RULES, Verdict, judge};
+use strongroom_guards::{Exceptions, Finding, OnFailureAnswer, RULES, RuleVerdict, judge};
 use strongroom_model::{Configuration, Untrusted};
 use strongroom_repository::{Id, Repository};
 
@@ -66,10 +66,12 @@ pub async fn to_remediate(
     for f in judged.findings {
         match f.verdict {
             _ if exceptions.answer(&f.rule) != OnFailureAnswer::Remediate => {}
-            Verdict::Failed => out.failing.push(f.rule.into_owned()),
-            Verdict::Passed | Verdict::Accepted => {}
+            RuleVerdict::Failed => out.failing.push(f.rule.into_owned()),
+            RuleVerdict::Passed | RuleVerdict::Accepted => {}
             // Who cannot judge has not seen that all is well.
-            Verdict::Manual | Verdict::Skipped => out.blind.push((f.rule.into_owned(), f.note)),
+            RuleVerdict::Manual | RuleVerdict::Skipped => {
+                out.blind.push((f.rule.into_owned(), f.note))
+            }
         }
     }
     Ok(out)
@@ -232,7 +234,7 @@ impl Operation for Remediate {
         })
         .await?;
         let (kept, last) = last.ok_or_else(|| none_kept(school))?;
-        let hand = Hand::new(school, exceptions, Some(last.clone()))?;
+        let hand = TenantSettings::new(school, exceptions, Some(last.clone()))?;
         let now = hand.read(progress.as_ref()).await?;
         let judged = judge(&now, &hand.exceptions, Vec::new(), school.today()).findings;
         let f = judged
@@ -240,12 +242,12 @@ impl Operation for Remediate {
             .find(|f| f.rule == rule)
             .ok_or_else(|| Error::new(Kind::Internal, format!("the rule {rule} said nothing")))?;
         match f.verdict {
-            Verdict::Failed => {}
-            Verdict::Passed | Verdict::Accepted => {
+            RuleVerdict::Failed => {}
+            RuleVerdict::Passed | RuleVerdict::Accepted => {
                 let what = format!("the rule {rule} fails no more, so nothing is set back");
                 return Err(Error::new(Kind::Changed, what));
             }
-            Verdict::Manual | Verdict::Skipped => {
+            RuleVerdict::Manual | RuleVerdict::Skipped => {
                 let what = format!("it could not be judged: {}", f.note.line());
                 return Err(Error::new(Kind::Request, what));
             }
@@ -267,8 +269,10 @@ impl Operation for Remediate {
             );
             return Err(Error::new(Kind::Refused, what));
         }
-        let options =
-            RestoreOptions { remove_added: true, ..hand.options(&good, &now, chosen).await? };
+        let options = SettingsRestoreOptions {
+            remove_added: true,
+            ..hand.options(&good, &now, chosen).await?
+        };
         let restore = plan_restore(&good, &now, &options)?;
         request.to = Some(to.to_string());
         let seen = school.now();

@@ -1,5 +1,5 @@
 use super::{
-    Aim, Hand, SettingsReport, SettingsWork, all_exceptions,
+    Aim, SettingsReport, SettingsWork, TenantSettings, all_exceptions,
     work::{approvals, carry_out, draft},
 };
 use crate::{
@@ -10,7 +10,9 @@ use crate::{
     upkeep::snapshot,
 };
 use serde::{Deserialize, Serialize};
-use strongroom_engine::configuration::{self, RestoreOptions, has, latest, plan as plan_restore};
+use strongroom_engine::configuration::{
+    self, SettingsRestoreOptions, has, latest, plan as plan_restore,
+};
 use strongroom_model::{Configuration, Progress, Untrusted};
 use strongroom_repository::{Id, Repository};
 
@@ -131,13 +133,13 @@ impl Operation for RestoreSettings {
         })
         .await?;
         request.stand_ins.iter().try_for_each(|s| stand_in(&mut wanted, s))?;
-        let hand = Hand::new(school, all_exceptions(school, progress.as_ref())?, last)?;
+        let hand = TenantSettings::new(school, all_exceptions(school, progress.as_ref())?, last)?;
         let now = hand.read(progress.as_ref()).await?;
         if request.is_undo {
             request.objects = those_there(request.objects, &wanted, &now, progress.as_ref())?;
         }
         let options = hand.options(&wanted, &now, request.objects.clone()).await?;
-        let options = RestoreOptions {
+        let options = SettingsRestoreOptions {
             remove_added: request.remove_added,
             report_only: request.report_only,
             ..options

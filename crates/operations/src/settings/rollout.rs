@@ -1,4 +1,4 @@
-use super::Applied;
+use super::ApplyReport;
 use crate::{Error, Kind, School};
 use strongroom_model::Ending;
 
@@ -54,7 +54,7 @@ impl Rollout {
 
     /// What came of it in the school that was next: what was done there, nothing where somebody
     /// said no, or an error.
-    pub fn went<E>(&mut self, how: &Result<Option<&Applied>, E>) -> GoOn {
+    pub fn went<E>(&mut self, how: &Result<Option<&ApplyReport>, E>) -> GoOn {
         let ending = match how {
             Ok(Some(applied)) => applied.ending(),
             Ok(None) => Ending::Failed,

@@ -2,8 +2,8 @@
 //! and what is, the way back that is kept first, the calls, and what was read back.
 
 use super::{
-    Applied, Hand,
-    hand::{passes, touches_access},
+    ApplyReport, TenantSettings,
+    tenant_settings::{passes, touches_access},
 };
 use crate::{
     Error, Hears, Kind, Restoring, School,
@@ -18,11 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
-use strongroom_engine::configuration::{Act, RestoreOptions, RestorePlan, Verb, keep};
+use strongroom_engine::configuration::{
+    Act, SettingsRestoreOptions, SettingsRestorePlan, Verb, keep,
+};
 use strongroom_guards::Baseline;
 use strongroom_model::{
     Configuration, Ending, Record, canonical,
-    decision::{AppliedPlan, Entry},
+    decision::{AppliedPlan, DecisionEntry},
     plan::{LiveState, NotDone, PlannedCall, Unable},
 };
 use strongroom_repository::{Id, MasterKey, Repository};
@@ -73,15 +75,15 @@ impl Aim {
 /// What it takes to set them.
 pub struct SettingsWork {
     pub(super) repo: Arc<Repository>,
-    pub(super) hand: Hand,
+    pub(super) hand: TenantSettings,
     pub(super) aim: Aim,
     /// The settings as they were read, in the tenant's own words.
     pub(super) found: Configuration,
     /// The same as it was planned on: accounts for emergencies that nothing names yet are called.
     pub(super) now: Configuration,
     pub(super) wanted: Configuration,
-    pub(super) options: RestoreOptions,
-    pub(super) restore: RestorePlan,
+    pub(super) options: SettingsRestoreOptions,
+    pub(super) restore: SettingsRestorePlan,
     /// When the tenant was looked at.
     pub(super) seen: Timestamp,
     /// A snapshot that has them as they were read.
@@ -99,7 +101,7 @@ impl SettingsWork {
     }
 
     /// What is done to which object, call by call.
-    pub fn restore(&self) -> &RestorePlan {
+    pub fn restore(&self) -> &SettingsRestorePlan {
         &self.restore
     }
 
@@ -125,8 +127,8 @@ impl SettingsWork {
 
     /// What came of a plan without a step. A school in which nothing can be tried is not one in
     /// which all went well.
-    pub fn untouched(&self) -> Applied {
-        Applied {
+    pub fn untouched(&self) -> ApplyReport {
+        ApplyReport {
             outcomes: Vec::new(),
             left: Vec::new(),
             no_way_in: None,
@@ -142,9 +144,9 @@ pub struct SettingsReport {
     /// What they were to become.
     pub aim: Aim,
     /// What was planned.
-    pub restore: RestorePlan,
+    pub restore: SettingsRestorePlan,
     /// What became of it.
-    pub applied: Applied,
+    pub applied: ApplyReport,
     /// The snapshot that keeps how it was before.
     pub undo: WayBack,
     /// Whether the rule passes now, where it is for one.
@@ -171,8 +173,8 @@ impl WayBack {
 }
 
 /// The objects of a plan, as the tenant calls them now.
-fn touched(plan: &RestorePlan, now: &Configuration, wanted: &Configuration) -> Vec<String> {
-    let words = now.words_of(wanted).back();
+fn touched(plan: &SettingsRestorePlan, now: &Configuration, wanted: &Configuration) -> Vec<String> {
+    let words = now.names_in(wanted).back();
     plan.acts
         .iter()
         .map(|a| format!("{}/{}", a.collection, words.name(&a.collection, &a.object)))
@@ -381,8 +383,8 @@ pub(super) fn draft<R: Serialize>(
 }
 
 /// What was not done, act by act.
-fn not_done(applied: &Applied) -> Vec<NotDone> {
-    let why = |o: &strongroom_engine::configuration::Outcome| match o.waits_for_approval {
+fn not_done(applied: &ApplyReport) -> Vec<NotDone> {
+    let why = |o: &strongroom_engine::configuration::ActOutcome| match o.waits_for_approval {
         true => Some("a second administrator must approve it first".to_owned()),
         false => Some(o.failed.clone()).filter(|why| !why.is_empty()),
     };
@@ -414,11 +416,11 @@ impl<'s> Note<'s> {
 
     fn keep(&self) -> Result<(), Error> {
         let Some(says) = &self.says else { return Ok(()) };
-        decisions::add(self.school, &[Entry::Applied(Record::new(says.clone()))])
+        decisions::add(self.school, &[DecisionEntry::Applied(Record::new(says.clone()))])
     }
 
     /// Says what came of it.
-    fn ended(mut self, applied: &Applied) -> Result<(), Error> {
+    fn ended(mut self, applied: &ApplyReport) -> Result<(), Error> {
         let internal = |e| Error::because(Kind::Internal, "an outcome is no JSON", e);
         if let Some(says) = &mut self.says {
             says.outcomes = serde_json::to_value(&applied.outcomes).map_err(internal)?;

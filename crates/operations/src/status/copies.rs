@@ -1,6 +1,6 @@
 //! How old the copies are: as they show themselves now, or else as this host noted them.
 
-use super::{AlarmRow, Finding, Grade, State, age};
+use super::{AlarmRow, CopyState, Grade, StatusFinding, age};
 use crate::{Duty, Error, Kind, School};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -22,7 +22,7 @@ const LACKS_MAX: usize = 50;
 #[derive(Debug, Clone, Serialize)]
 pub struct Copy2State {
     /// How it stands, by its newest snapshot of the data.
-    pub state: State,
+    pub state: CopyState,
     /// Why it is not known, or is missing.
     pub why: Option<String>,
     /// When this host noted these figures; `null` where the copy itself was asked.
@@ -34,7 +34,7 @@ pub struct Copy2State {
     /// The newest snapshot of the settings.
     pub settings: Option<Newest>,
     /// The last snapshot of the data that is clean.
-    pub clean_point: Option<Point>,
+    pub clean_point: Option<SnapshotAge>,
     /// When a run that has not ended left what it had until then; `null` where none did, or where
     /// that is not known.
     pub partial: Option<Timestamp>,
@@ -57,7 +57,7 @@ pub struct Newest {
 
 /// A snapshot.
 #[derive(Debug, Clone, Serialize)]
-pub struct Point {
+pub struct SnapshotAge {
     /// Its id.
     pub snapshot: String,
     /// When the run began that made it.
@@ -70,7 +70,7 @@ pub struct Point {
 #[derive(Debug, Clone, Serialize)]
 pub struct Copy3State {
     /// How it stands.
-    pub state: State,
+    pub state: CopyState,
     /// `server`, `bucket`, `folder`, `pulls` or `none`.
     pub how: &'static str,
     /// Why it is not known, is missing or is told elsewhere.
@@ -92,7 +92,7 @@ pub struct Copy3State {
 impl Copy2State {
     pub(super) fn unknown() -> Self {
         Self {
-            state: State::Unknown,
+            state: CopyState::Unknown,
             why: None,
             as_of: None,
             reachable: None,
@@ -107,7 +107,7 @@ impl Copy2State {
 impl Copy3State {
     pub(super) fn unknown() -> Self {
         Self {
-            state: State::Unknown,
+            state: CopyState::Unknown,
             how: "none",
             why: None,
             as_of: None,
@@ -128,14 +128,14 @@ pub(super) struct Seen {
 }
 
 /// What is judged, and by what.
-pub(super) struct About<'s> {
+pub(super) struct StatusContext<'s> {
     pub(super) school: &'s School,
     pub(super) now: Timestamp,
     pub(super) max_age: SignedDuration,
     pub(super) offline: bool,
 }
 
-impl About<'_> {
+impl StatusContext<'_> {
     fn age_s(&self, at: Timestamp) -> i64 {
         self.now.duration_since(at).as_secs()
     }
@@ -212,10 +212,10 @@ const COPY3: &str = "copy 3";
 
 /// How copy 2 stands, and the alarms that its newest snapshot bears.
 pub(super) fn copy2(
-    about: &About<'_>,
+    about: &StatusContext<'_>,
     seen: &Seen,
     kept: Option<&Record<Heartbeat>>,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<StatusFinding>,
 ) -> (Copy2State, Option<Vec<AlarmRow>>) {
     match &seen.copy2 {
         Some(Ok(glance)) => shown(about, glance, kept, found),
@@ -228,14 +228,14 @@ pub(super) fn copy2(
                 _ => Some(false),
             };
             copy.why = Some(why.clone());
-            copy.state = State::Unknown;
+            copy.state = CopyState::Unknown;
             let mut grade = Grade::Unknown;
             if *kind == Kind::NoRepository {
-                copy.state = State::Missing;
+                copy.state = CopyState::Missing;
                 // What was there and is gone is worse than what was never made.
                 grade = if copy.data.is_some() { Grade::Alarm } else { Grade::Overdue };
             }
-            found.push(Finding::new(grade, COPY2, format!("copy 2: {why}")));
+            found.push(StatusFinding::new(grade, COPY2, format!("copy 2: {why}")));
             (copy, alarms)
         }
         None => {
@@ -243,14 +243,14 @@ pub(super) fn copy2(
             match copy.data.as_ref().map(|d| d.time) {
                 Some(time) if about.is_ahead(time) => {
                     let why = format!("this host noted a backup of {time:.0}, which has not come");
-                    found.push(Finding::new(Grade::Unknown, COPY2, format!("copy 2: {why}")));
+                    found.push(StatusFinding::new(Grade::Unknown, COPY2, format!("copy 2: {why}")));
                     copy.why = Some(why);
                 }
                 Some(time) => copy.state = aged(about, time, found),
                 None => {
                     let why = "this host noted no backup, and copy 2 was not asked";
                     copy.why = Some(why.to_owned());
-                    found.push(Finding::new(Grade::Unknown, COPY2, why));
+                    found.push(StatusFinding::new(Grade::Unknown, COPY2, why));
                 }
             }
             (copy, alarms)
@@ -259,27 +259,27 @@ pub(super) fn copy2(
 }
 
 /// How a copy 2 stands whose newest snapshot is of this time.
-fn aged(about: &About<'_>, time: Timestamp, found: &mut Vec<Finding>) -> State {
+fn aged(about: &StatusContext<'_>, time: Timestamp, found: &mut Vec<StatusFinding>) -> CopyState {
     match about.is_old(time) {
         true => {
             let text = format!("copy 2 is late: its newest data is {} old", age(about.age_s(time)));
-            found.push(Finding::new(Grade::Overdue, COPY2, text));
-            State::Late
+            found.push(StatusFinding::new(Grade::Overdue, COPY2, text));
+            CopyState::Late
         }
-        false => State::Ok,
+        false => CopyState::Ok,
     }
 }
 
 /// As this host noted it.
 fn noted(
-    about: &About<'_>,
+    about: &StatusContext<'_>,
     kept: Option<&Record<Heartbeat>>,
 ) -> (Copy2State, Option<Vec<AlarmRow>>) {
     let mut copy = Copy2State::unknown();
     copy.settings = about.noted(beat(kept, Duty::Settings)).map(|(newest, _)| newest);
     let Some((data, at)) = about.noted(beat(kept, Duty::Backup)) else { return (copy, None) };
     copy.as_of = Some(at);
-    copy.clean_point = data.clean.then(|| Point {
+    copy.clean_point = data.clean.then(|| SnapshotAge {
         snapshot: data.snapshot.clone(),
         time: data.time,
         age_s: data.age_s,
@@ -291,10 +291,10 @@ fn noted(
 
 /// As it shows itself.
 fn shown(
-    about: &About<'_>,
+    about: &StatusContext<'_>,
     glance: &Glance,
     kept: Option<&Record<Heartbeat>>,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<StatusFinding>,
 ) -> (Copy2State, Option<Vec<AlarmRow>>) {
     let (all, name) = (&glance.snapshots, about.school.name());
     let mut copy = Copy2State { reachable: Some(true), ..Copy2State::unknown() };
@@ -303,8 +303,8 @@ fn shown(
     copy.partial = partial.map(|(_, s)| s.time);
     copy.settings = heads(all, name, &Series::SETTINGS).last().map(|head| about.newest(head));
     let mut unknown = |copy: &mut Copy2State, why: String| {
-        found.push(Finding::new(Grade::Unknown, COPY2, format!("copy 2: {why}")));
-        (copy.state, copy.why) = (State::Unknown, Some(why));
+        found.push(StatusFinding::new(Grade::Unknown, COPY2, format!("copy 2: {why}")));
+        (copy.state, copy.why) = (CopyState::Unknown, Some(why));
     };
     // It may be the newest one, or a hold: nobody knows.
     let rotten = glance.passed_over.iter().find(|s| !s.is_foreign);
@@ -316,8 +316,8 @@ fn shown(
         } else {
             let why = "it holds no snapshot of the data";
             copy.why = Some(why.to_owned());
-            copy.state = State::Missing;
-            found.push(Finding::new(Grade::Overdue, COPY2, format!("copy 2: {why}")));
+            copy.state = CopyState::Missing;
+            found.push(StatusFinding::new(Grade::Overdue, COPY2, format!("copy 2: {why}")));
         }
         // What this host saw there stands, though nothing is left that says it.
         let alarms = match (made, rotten) {
@@ -335,7 +335,7 @@ fn shown(
     };
     copy.data = Some(about.newest(head));
     let line = lineage(all, head);
-    copy.clean_point = line.iter().find(|(_, s)| s.has_tag(TAG_CLEAN)).map(|(id, s)| Point {
+    copy.clean_point = line.iter().find(|(_, s)| s.has_tag(TAG_CLEAN)).map(|(id, s)| SnapshotAge {
         snapshot: id.to_string(),
         time: s.time,
         age_s: about.age_s(s.time),
@@ -371,7 +371,7 @@ fn shown(
     if foreign > 0 {
         let text =
             format!("copy 2: {foreign} objects lie among its snapshots that are none of ours");
-        found.push(Finding::new(Grade::Warning, COPY2, text));
+        found.push(StatusFinding::new(Grade::Warning, COPY2, text));
     }
     // Where it is not known which one is the newest, that an older one bears none says nothing.
     let some_open = alarms.iter().any(|a| a.open);
@@ -439,16 +439,16 @@ fn of_tags(
 
 /// How copy 3 stands.
 pub(super) fn copy3(
-    about: &About<'_>,
+    about: &StatusContext<'_>,
     seen: &Seen,
     copy2: &Copy2State,
     kept: Option<&Record<Heartbeat>>,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<StatusFinding>,
 ) -> Copy3State {
     let school = about.school;
     let mut copy = Copy3State::unknown();
     let Some(name) = &school.tenant().vault else {
-        copy.state = State::None;
+        copy.state = CopyState::None;
         return copy;
     };
     copy.how = match school.config().vault(name) {
@@ -459,13 +459,13 @@ pub(super) fn copy3(
     };
     if matches!(copy.how, "folder" | "pulls") {
         let why = "the vault fetches for itself, and its own host says how it stands";
-        (copy.state, copy.why) = (State::Elsewhere, Some(why.to_owned()));
-        found.push(Finding::new(Grade::Note, COPY3, format!("copy 3: {why}")));
+        (copy.state, copy.why) = (CopyState::Elsewhere, Some(why.to_owned()));
+        found.push(StatusFinding::new(Grade::Note, COPY3, format!("copy 3: {why}")));
         return copy;
     }
-    let unknown = |copy: &mut Copy3State, why: &str, found: &mut Vec<Finding>| {
-        found.push(Finding::new(Grade::Unknown, COPY3, format!("copy 3: {why}")));
-        (copy.state, copy.why) = (State::Unknown, Some(why.to_owned()));
+    let unknown = |copy: &mut Copy3State, why: &str, found: &mut Vec<StatusFinding>| {
+        found.push(StatusFinding::new(Grade::Unknown, COPY3, format!("copy 3: {why}")));
+        (copy.state, copy.why) = (CopyState::Unknown, Some(why.to_owned()));
     };
     let by_note = |copy: &mut Copy3State| {
         let beat = beat(kept, Duty::Replicate)?;
@@ -480,8 +480,8 @@ pub(super) fn copy3(
             let holds = |s: &&SealedSession| s.snapshots.iter().any(|x| x.series.is_data());
             let Some(newest) = sessions.iter().rfind(holds) else {
                 let why = "it holds no data of this school";
-                (copy.state, copy.why) = (State::Missing, Some(why.to_owned()));
-                found.push(Finding::new(Grade::Overdue, COPY3, format!("copy 3: {why}")));
+                (copy.state, copy.why) = (CopyState::Missing, Some(why.to_owned()));
+                found.push(StatusFinding::new(Grade::Overdue, COPY3, format!("copy 3: {why}")));
                 return copy;
             };
             copy.session = Some(newest.session);
@@ -503,8 +503,8 @@ pub(super) fn copy3(
         }
         None if !school.owes(Duty::Replicate) => {
             let why = "another host brings it up to date, and says how it stands";
-            (copy.state, copy.why) = (State::Elsewhere, Some(why.to_owned()));
-            found.push(Finding::new(Grade::Note, COPY3, format!("copy 3: {why}")));
+            (copy.state, copy.why) = (CopyState::Elsewhere, Some(why.to_owned()));
+            found.push(StatusFinding::new(Grade::Note, COPY3, format!("copy 3: {why}")));
         }
         None => match by_note(&mut copy) {
             Some(at) if about.is_ahead(at) => {
@@ -535,12 +535,12 @@ pub(super) fn copy3(
 
 /// How a copy 3 stands whose newest session is of this time.
 fn aged3(
-    about: &About<'_>,
+    about: &StatusContext<'_>,
     at: Timestamp,
     copy: &Copy3State,
     seen: &Seen,
-    found: &mut Vec<Finding>,
-) -> State {
+    found: &mut Vec<StatusFinding>,
+) -> CopyState {
     let of = |id: &String| match &seen.copy2 {
         Some(Ok(glance)) => {
             glance.snapshots.iter().find(|(other, _)| other.to_string() == *id).map(|(_, s)| s.time)
@@ -556,10 +556,10 @@ fn aged3(
             let n = copy.lacks.as_ref().map_or(0, Vec::len);
             format!("copy 3 is late: it lacks {n} snapshots, the first of {first:.0}")
         }
-        None => return State::Ok,
+        None => return CopyState::Ok,
     };
-    found.push(Finding::new(Grade::Overdue, COPY3, text));
-    State::Late
+    found.push(StatusFinding::new(Grade::Overdue, COPY3, text));
+    CopyState::Late
 }
 
 /// Snapshots of the data that are newer than what the sessions hold.

@@ -1,6 +1,6 @@
 //! What this host owes a school, and what of it was not done: by what was noted alone.
 
-use super::{AlarmRow, Coverage, Finding, Grade};
+use super::{AlarmRow, Grade, NotedCoverage, StatusFinding};
 use crate::{
     Duty, Error, School,
     config::NightlyEntry,
@@ -107,7 +107,7 @@ pub(super) fn rows(
     notes: &Notes,
     noted: &Noted,
     now: Timestamp,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<StatusFinding>,
 ) -> Vec<DutyRow> {
     let dir = notes.dir(school);
     let owed = Duty::ALL.into_iter().filter(|duty| school.owes(*duty));
@@ -138,7 +138,7 @@ pub(super) fn rows(
     match unknown {
         // One sentence, not one for each.
         Some(why) if !rows.is_empty() => {
-            found.push(Finding::new(Grade::Unknown, "duties", why));
+            found.push(StatusFinding::new(Grade::Unknown, "duties", why));
         }
         _ => found.extend(rows.iter().filter_map(finding)),
     }
@@ -147,7 +147,7 @@ pub(super) fn rows(
         && let Some((at, why)) = kept.duties.get(TELL).and_then(|beat| beat.failed.as_ref())
     {
         let text = format!("alarms could not be told at {at:.0}: {why}");
-        found.push(Finding::new(Grade::Overdue, "alarm command", text));
+        found.push(StatusFinding::new(Grade::Overdue, "alarm command", text));
     }
     rows
 }
@@ -203,7 +203,7 @@ fn row(duty: Duty, known: &Known<'_>, every: SignedDuration, now: Timestamp) -> 
     DutyRow { duty: duty.name(), state, due, began, done, why }
 }
 
-fn finding(row: &DutyRow) -> Option<Finding> {
+fn finding(row: &DutyRow) -> Option<StatusFinding> {
     let why = || row.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let last = || row.done.map_or_else(|| "never".to_owned(), |at| format!("last at {at:.0}"));
     let (grade, text) = match row.state {
@@ -212,7 +212,7 @@ fn finding(row: &DutyRow) -> Option<Finding> {
         DutyState::Failed => (Grade::Overdue, format!("was not done{}", why())),
         DutyState::Unknown => (Grade::Unknown, format!("is not known{}", why())),
     };
-    Some(Finding::new(grade, row.duty, format!("{} {text}", row.duty)))
+    Some(StatusFinding::new(grade, row.duty, format!("{} {text}", row.duty)))
 }
 
 /// What the endings of duties tell of alarms.
@@ -261,22 +261,23 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
 pub(super) fn coverage(
     school: &School,
     kept: Option<&Record<Heartbeat>>,
-    found: &mut Vec<Finding>,
-) -> Option<Coverage> {
+    found: &mut Vec<StatusFinding>,
+) -> Option<NotedCoverage> {
     let beat = kept.and_then(|h| h.duties.get(Duty::Backup.name()));
     let last = beat.and_then(|b| b.last.as_ref());
-    let known = last.and_then(|last| Some(Coverage { counts: last.coverage?, as_of: last.began }));
+    let known =
+        last.and_then(|last| Some(NotedCoverage { counts: last.coverage?, as_of: last.began }));
     match &known {
         Some(c) if c.counts.skipped > 0 => {
             let text = format!("the last backup could not read {} things", c.counts.skipped);
-            found.push(Finding::new(Grade::Warning, "coverage", text));
+            found.push(StatusFinding::new(Grade::Warning, "coverage", text));
         }
         Some(_) => {}
         // Another host backs it up.
         None if !school.owes(Duty::Backup) => {}
         None => {
             let why = "no backup of this host noted what it covered";
-            found.push(Finding::new(Grade::Unknown, "coverage", why));
+            found.push(StatusFinding::new(Grade::Unknown, "coverage", why));
         }
     }
     known

@@ -1,7 +1,7 @@
 //! What this host itself has: credentials that end, disks that fill, and recovery sheets that
 //! nobody took away.
 
-use super::{Finding, Grade, PATIENCE};
+use super::{Grade, PATIENCE, StatusFinding};
 use crate::{School, files::secrets, sheets::lying};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -45,7 +45,7 @@ pub struct DiskRow {
 pub(super) fn certificates(
     school: &School,
     now: Timestamp,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<StatusFinding>,
 ) -> Vec<CertificateRow> {
     let (config, accounts) = (school.config(), &school.host().accounts);
     let mut rows = Vec::new();
@@ -75,17 +75,17 @@ pub(super) fn certificates(
                     }
                 };
                 let text = format!("the certificate of the identity {identity} {text}");
-                found.push(Finding::new(grade, about, text));
+                found.push(StatusFinding::new(grade, about, text));
             }
             Ok(None) => {
                 let why = "when a secret ends only the tenant knows";
                 row.why = Some(why.to_owned());
                 let text = format!("identity {identity}: {why}");
-                found.push(Finding::new(Grade::Note, about, text));
+                found.push(StatusFinding::new(Grade::Note, about, text));
             }
             Err(why) => {
                 let text = format!("identity {identity}: {why}");
-                found.push(Finding::new(Grade::Unknown, about, text));
+                found.push(StatusFinding::new(Grade::Unknown, about, text));
                 row.why = Some(why);
             }
         }
@@ -99,7 +99,7 @@ pub(super) fn certificates(
 pub(super) async fn disk(
     school: &School,
     cache: Option<&Path>,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<StatusFinding>,
 ) -> Vec<DiskRow> {
     let config = school.config();
     let copy2 = config.repository(&school.tenant().repository).ok();
@@ -137,12 +137,12 @@ pub(super) async fn disk(
                         free >> 20,
                         total >> 20
                     );
-                    found.push(Finding::new(Grade::Warning, about, text));
+                    found.push(StatusFinding::new(Grade::Warning, about, text));
                 }
             }
             Err(why) => {
                 let text = format!("the room at {} is not known: {why}", row.path);
-                found.push(Finding::new(Grade::Unknown, about, text));
+                found.push(StatusFinding::new(Grade::Unknown, about, text));
                 row.why = Some(why);
             }
         }
@@ -152,7 +152,7 @@ pub(super) async fn disk(
 }
 
 /// Recovery sheets that lie on this host.
-pub(super) async fn sheets(school: &School, found: &mut Vec<Finding>) {
+pub(super) async fn sheets(school: &School, found: &mut Vec<StatusFinding>) {
     const ABOUT: &str = "recovery sheets";
     let of = school.clone();
     let asked = tokio::task::spawn_blocking(move || lying(&of));
@@ -160,10 +160,14 @@ pub(super) async fn sheets(school: &School, found: &mut Vec<Finding>) {
         Ok(Ok(looked)) => looked,
         _ => {
             let why = "whether recovery sheets lie on this host: a folder does not answer";
-            found.push(Finding::new(Grade::Unknown, ABOUT, why));
+            found.push(StatusFinding::new(Grade::Unknown, ABOUT, why));
             return;
         }
     };
-    found.extend(looked.lying.iter().map(|l| Finding::new(Grade::Warning, ABOUT, l.sentence())));
-    found.extend(looked.unseen.into_iter().map(|why| Finding::new(Grade::Unknown, ABOUT, why)));
+    found.extend(
+        looked.lying.iter().map(|l| StatusFinding::new(Grade::Warning, ABOUT, l.sentence())),
+    );
+    found.extend(
+        looked.unseen.into_iter().map(|why| StatusFinding::new(Grade::Unknown, ABOUT, why)),
+    );
 }

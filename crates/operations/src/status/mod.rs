@@ -10,7 +10,7 @@ mod duties;
 mod host;
 mod prometheus;
 
-pub use copies::{Copy2State, Copy3State, Newest, Point};
+pub use copies::{Copy2State, Copy3State, Newest, SnapshotAge};
 pub use duties::{DutyRow, DutyState};
 pub use host::{CERTIFICATE_DAYS_MIN, CertificateRow, DiskRow};
 pub use prometheus::prometheus;
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Question {
+pub struct StatusOptions {
     /// No copy is asked: what this host noted is all.
     pub offline: bool,
     /// A copy is late that is older; twice what the configuration says of a night, otherwise.
@@ -58,7 +58,7 @@ pub struct SchoolStatus {
     /// Its labels.
     pub labels: Vec<String>,
     /// What grave there is to say, the gravest first; also why something is not known.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<StatusFinding>,
     /// Copy 2.
     pub copy2: Copy2State,
     /// Copy 3.
@@ -66,7 +66,7 @@ pub struct SchoolStatus {
     /// Alarms that stand; `null` where that is not known.
     pub alarms: Option<Vec<AlarmRow>>,
     /// What the last backup covered; `null` where that is not known.
-    pub coverage: Option<Coverage>,
+    pub coverage: Option<NotedCoverage>,
     /// The credentials of its identities that are on this host.
     pub certificates: Vec<CertificateRow>,
     /// Room on this host's disks.
@@ -77,7 +77,7 @@ pub struct SchoolStatus {
 
 /// What the last backup that this host noted covered.
 #[derive(Debug, Clone, Serialize)]
-pub struct Coverage {
+pub struct NotedCoverage {
     /// How much it looked at.
     #[serde(flatten)]
     pub counts: Counts,
@@ -104,7 +104,7 @@ pub struct AlarmRow {
 /// How a copy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum CopyState {
     /// It is there, and young enough.
     Ok,
     /// It is older than it may be.
@@ -119,13 +119,13 @@ pub enum State {
     Unknown,
 }
 
-impl State {
+impl CopyState {
     /// Whether it is not there as it should be; nothing where that is not known here.
     fn is_late(self) -> Option<bool> {
         match self {
-            State::Ok => Some(false),
-            State::Late | State::Missing => Some(true),
-            State::None | State::Elsewhere | State::Unknown => None,
+            CopyState::Ok => Some(false),
+            CopyState::Late | CopyState::Missing => Some(true),
+            CopyState::None | CopyState::Elsewhere | CopyState::Unknown => None,
         }
     }
 }
@@ -149,7 +149,7 @@ pub enum Grade {
 
 /// Something to be said about a school.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct StatusFinding {
     /// How grave it is.
     pub grade: Grade,
     /// About what: `copy 2`, `backup`, `certificate read`.
@@ -158,7 +158,7 @@ pub struct Finding {
     pub text: String,
 }
 
-impl Finding {
+impl StatusFinding {
     fn new(grade: Grade, about: impl Into<String>, text: impl Into<String>) -> Self {
         Self { grade, about: about.into(), text: text.into() }
     }
@@ -187,7 +187,7 @@ impl Status {
 }
 
 /// Looks at schools, several at a time. What goes wrong at one is said of that one.
-pub async fn status(schools: &[School], question: Question, now: Timestamp) -> Status {
+pub async fn status(schools: &[School], question: StatusOptions, now: Timestamp) -> Status {
     let cache = schools.first().filter(|_| !question.offline).and_then(|s| {
         let cache = s.cache();
         cache
@@ -219,7 +219,10 @@ pub async fn status(schools: &[School], question: Question, now: Timestamp) -> S
 /// Of a school at which this program broke off.
 fn broken(school: &School) -> SchoolStatus {
     let why = "looking at it broke off by a defect of this program";
-    SchoolStatus { findings: vec![Finding::new(Grade::Unknown, "school", why)], ..empty(school) }
+    SchoolStatus {
+        findings: vec![StatusFinding::new(Grade::Unknown, "school", why)],
+        ..empty(school)
+    }
 }
 
 /// A school of which nothing is known yet.
@@ -242,7 +245,7 @@ fn empty(school: &School) -> SchoolStatus {
 
 async fn one(
     school: &School,
-    question: Question,
+    question: StatusOptions,
     now: Timestamp,
     notes: &duties::Notes,
     cache: &Option<PathBuf>,
@@ -258,7 +261,7 @@ async fn one(
         true => copies::Seen::default(),
         false => copies::look(school, cache.clone(), PATIENCE).await,
     };
-    let about = copies::About { school, now, max_age, offline: question.offline };
+    let about = copies::StatusContext { school, now, max_age, offline: question.offline };
     let (copy2, alarms) = copies::copy2(&about, &seen, kept, &mut found);
     row.copy3 = copies::copy3(&about, &seen, &copy2, kept, &mut found);
     row.copy2 = copy2;
@@ -271,11 +274,11 @@ async fn one(
     });
     if row.alarms.is_none() {
         let why = "no copy and no note says which alarms stand";
-        found.push(Finding::new(Grade::Unknown, "alarms", why));
+        found.push(StatusFinding::new(Grade::Unknown, "alarms", why));
     }
     for a in row.alarms.iter().flatten() {
         let grade = if a.open { Grade::Alarm } else { Grade::Note };
-        found.push(Finding::new(grade, format!("alarm {}", a.kind), a.text.clone()));
+        found.push(StatusFinding::new(grade, format!("alarm {}", a.kind), a.text.clone()));
     }
     row.coverage = duties::coverage(school, kept, &mut found);
     row.certificates = host::certificates(school, now, &mut found);

@@ -1,4 +1,4 @@
-use super::{ForgetPlan, Policy, snapshot};
+use super::{ForgetPlan, RetentionPolicy, snapshot};
 use crate::{
     Copy2, Error, Hears, Kind, Remedy,
     approvers::Approvals,
@@ -24,7 +24,7 @@ pub enum ForgetRequest {
     /// Those that a policy does not keep.
     Policy {
         /// The policy.
-        policy: Policy,
+        policy: RetentionPolicy,
         /// Also while the newest snapshot is not clean.
         though_not_clean: bool,
     },

@@ -7,7 +7,7 @@ mod release_hold;
 pub use forget::{Forget, ForgetReport, ForgetRequest, ForgetWork};
 pub use prune::{Prune, PruneReport, PruneWork};
 pub use release_hold::{ReleaseHold, ReleaseHoldRequest, ReleaseHoldWork};
-pub use strongroom_repository::{ForgetPlan, Policy, PruneOptions, PrunePlan};
+pub use strongroom_repository::{ForgetPlan, PruneOptions, PrunePlan, RetentionPolicy};
 
 use crate::{Copy2, Error, Kind, Remedy};
 use strongroom_model::Series;
@@ -16,7 +16,7 @@ use strongroom_repository::{Id, Repository, Snapshot};
 impl Copy2 {
     /// What its school's configuration keeps of it: nothing in particular where it was named by
     /// itself.
-    pub fn retention(&self) -> Policy {
+    pub fn retention(&self) -> RetentionPolicy {
         let entry = self.school_name().and_then(|_| self.entry());
         entry.and_then(|entry| entry.retention.clone()).unwrap_or_default()
     }

@@ -17,7 +17,7 @@ use strongroom_custody::SigningKey;
 use strongroom_engine::decisions::{Decisions, signed};
 use strongroom_model::{
     Clock, Record, Silent,
-    decision::{Decided, Decision, DecisionKind, Entry},
+    decision::{Decided, Decision, DecisionEntry, DecisionKind},
 };
 use strongroom_operations::{
     Choice, Copy2, Error, Kind, Remedy, School,
@@ -25,7 +25,10 @@ use strongroom_operations::{
     config::Config,
     decisions,
     plan::{Authority, Operation, Plan, PlanId, Risk, again, guard},
-    upkeep::{Forget, ForgetRequest, Policy, Prune, PruneOptions, ReleaseHold, ReleaseHoldRequest},
+    upkeep::{
+        Forget, ForgetRequest, Prune, PruneOptions, ReleaseHold, ReleaseHoldRequest,
+        RetentionPolicy,
+    },
 };
 
 /// A key file of a person, the same each time.
@@ -97,7 +100,7 @@ impl Place {
 
     /// Plans to keep the two newest days, asked for by somebody with a key, and keeps the plan.
     async fn plans_by(&self, asker: &Asker) -> Result<PlanId, Error> {
-        let policy = Policy { daily: 2, ..Policy::default() };
+        let policy = RetentionPolicy { daily: 2, ..RetentionPolicy::default() };
         let request = ForgetRequest::Policy { policy, though_not_clean: false };
         let copy2 = self.copy2();
         let ready = Forget::plan(&copy2, request, "root", Arc::new(Silent)).await?;
@@ -131,7 +134,7 @@ impl Place {
     fn forges(&self, decision: Decision, with: Option<&str>) {
         let key = with.map(|who| key(self.dir.path(), who));
         let record = signed(decision, key.as_ref()).unwrap();
-        self.school().decisions().add(&[Entry::Decision(record)]).unwrap();
+        self.school().decisions().add(&[DecisionEntry::Decision(record)]).unwrap();
     }
 
     fn approval(&self, id: &PlanId, by: &str) -> Decision {
@@ -323,7 +326,7 @@ async fn approvers_that_were_taken_away_are_never_nobody() {
 async fn a_configuration_that_leads_elsewhere_makes_nobody_of_approvers() {
     let place = Place::enrolled().await;
     let request = || ForgetRequest::Policy {
-        policy: Policy { daily: 2, ..Policy::default() },
+        policy: RetentionPolicy { daily: 2, ..RetentionPolicy::default() },
         though_not_clean: false,
     };
     let planned = async |copy2: &Copy2| {
@@ -427,7 +430,7 @@ async fn a_plan_is_carried_out_once_another_than_who_asks_approves_of_it() {
     let wrong = Decision { reason: "another".to_owned(), ..place.approval(&id, "Grace") };
     let mut wrong = signed(wrong, Some(&key(place.dir.path(), "Grace"))).unwrap();
     wrong.reason = "as agreed".to_owned();
-    place.school().decisions().add(&[Entry::Decision(wrong)]).unwrap();
+    place.school().decisions().add(&[DecisionEntry::Decision(wrong)]).unwrap();
     waits(place.applies(&id).await, "its signature is wrong");
     assert_eq!(place.snapshots(), before);
 
@@ -539,7 +542,7 @@ async fn two_keys_that_are_enrolled_stand_behind_a_plan() {
     place.approves(&named, "Grace").unwrap();
     waits(place.applies(&named).await, "waits for 1 more approval by Ada;");
     let copy2 = place.copy2();
-    let policy = Policy { daily: 2, ..Policy::default() };
+    let policy = RetentionPolicy { daily: 2, ..RetentionPolicy::default() };
     let request = ForgetRequest::Policy { policy, though_not_clean: false };
     let ready = Forget::plan(&copy2, request, "root", Arc::new(Silent)).await.unwrap();
     let ready = ready.asked_by(&place.asker("Joan"));
@@ -575,7 +578,7 @@ async fn where_nobody_is_enrolled_each_plan_says_that_one_person_acts_alone() {
     let (copy2, hears) = (place.copy2(), || Arc::new(Silent));
     let hold = place.repo.hold(place.snapshots().first().unwrap(), "case 7").unwrap();
     let plans = async || -> Vec<Record<Plan>> {
-        let policy = Policy { daily: 2, ..Policy::default() };
+        let policy = RetentionPolicy { daily: 2, ..RetentionPolicy::default() };
         let forget = ForgetRequest::Policy { policy, though_not_clean: false };
         let options = PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: false };
         let release = ReleaseHoldRequest { hold: hold.short() };

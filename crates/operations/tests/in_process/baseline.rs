@@ -13,7 +13,7 @@ use strongroom_operations::{
     config::Config,
     plan::{OperationKind, PlanId, Risk, Undo},
     settings::{
-        Applied, ApplyBaseline, ApplyBaselineRequest, GoOn, RestoreSettings,
+        ApplyBaseline, ApplyBaselineRequest, ApplyReport, GoOn, RestoreSettings,
         RestoreSettingsRequest, Rollout,
     },
 };
@@ -201,8 +201,8 @@ fn each_way_in_which_a_baselines_plan_does_not_hold_sends_nothing() {
     assert_eq!(tenant.applies::<ApplyBaseline>(&id).unwrap().ending, Ending::Done);
 }
 
-fn applied(left: &str) -> Applied {
-    Applied {
+fn applied(left: &str) -> ApplyReport {
+    ApplyReport {
         outcomes: Vec::new(),
         left: Vec::new(),
         no_way_in: None,

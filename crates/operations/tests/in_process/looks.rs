@@ -7,7 +7,7 @@ use strongroom_operations::{
     Kind, Remedy, School,
     assess::{self, Consent},
     fleet::judge_schools,
-    rules::{OwnRules, Severity, Verdict},
+    rules::{OwnRules, RuleVerdict, Severity},
     settings::{DiffWith, Rank, check_settings, compare_settings, keep_settings},
 };
 
@@ -54,7 +54,7 @@ fn settings_are_kept_judged_and_compared() {
     };
     let found = checked(&own, "latest");
     let fails = |f: &strongroom_operations::rules::Report| {
-        f.findings.iter().any(|f| f.rule == RULE && f.verdict == Verdict::Failed)
+        f.findings.iter().any(|f| f.rule == RULE && f.verdict == RuleVerdict::Failed)
     };
     assert!(fails(&found.report) && found.snapshot.to_string() == second.report.snapshot);
     assert_eq!((found.ending(None), found.alerts.len()), (Ending::Done, 0));

@@ -19,8 +19,8 @@ use strongroom_operations::{
         again, guard,
     },
     upkeep::{
-        Forget, ForgetReport, ForgetRequest, Policy, Prune, PruneOptions, PruneWork, ReleaseHold,
-        ReleaseHoldRequest,
+        Forget, ForgetReport, ForgetRequest, Prune, PruneOptions, PruneWork, ReleaseHold,
+        ReleaseHoldRequest, RetentionPolicy,
     },
 };
 use strongroom_repository::{Cut, Id, Node, Repository, Snapshot, TreeEditor};
@@ -91,7 +91,7 @@ impl Place {
         let snapshot = Snapshot {
             time: now,
             parent: self.newest.as_ref().map(|(id, _)| *id),
-            tree: editor.write_and_shed().unwrap(),
+            tree: editor.write_and_unload().unwrap(),
             paths: vec!["/drives".into()],
             hostname: "riverside".into(),
             username: "strongroom".into(),
@@ -110,7 +110,7 @@ impl Place {
 
     /// Plans to keep the two newest days, and keeps the plan.
     async fn forget_is_planned(&self) -> (PlanId, BTreeSet<Id>) {
-        let policy = Policy { daily: 2, ..Policy::default() };
+        let policy = RetentionPolicy { daily: 2, ..RetentionPolicy::default() };
         let request = ForgetRequest::Policy { policy, though_not_clean: false };
         let copy2 = self.copy2();
         let ready = Forget::plan(&copy2, request, "ada", Arc::new(Silent)).await.unwrap();

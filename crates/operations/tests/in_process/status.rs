@@ -7,7 +7,9 @@ use strongroom_model::{Clock, Ending, Series};
 use strongroom_operations::{
     Choice, Duty, Host, School,
     config::Config,
-    status::{DutyState, Grade, Question, SchoolStatus, State, Status, prometheus, status},
+    status::{
+        CopyState, DutyState, Grade, SchoolStatus, Status, StatusOptions, prometheus, status,
+    },
 };
 use strongroom_repository::{CheckReport, ReadData};
 
@@ -53,10 +55,10 @@ impl Schools {
     }
 
     async fn look(&self) -> Status {
-        self.ask(Question::default()).await
+        self.ask(StatusOptions::default()).await
     }
 
-    async fn ask(&self, question: Question) -> Status {
+    async fn ask(&self, question: StatusOptions) -> Status {
         status(&self.all, question, self.clock.now()).await
     }
 
@@ -65,8 +67,8 @@ impl Schools {
     }
 }
 
-fn offline() -> Question {
-    Question { offline: true, ..Question::default() }
+fn offline() -> StatusOptions {
+    StatusOptions { offline: true, ..StatusOptions::default() }
 }
 
 fn grades(school: &SchoolStatus) -> Vec<(Grade, &str)> {
@@ -89,12 +91,12 @@ async fn status_reads_no_index_and_no_tree() {
     let found = schools.look().await;
     for school in &found.schools {
         assert_eq!(grades(school), [], "{:#?}", school.findings);
-        assert_eq!((school.copy2.state, school.copy2.reachable), (State::Ok, Some(true)));
+        assert_eq!((school.copy2.state, school.copy2.reachable), (CopyState::Ok, Some(true)));
         assert_eq!(school.copy2.as_of, None, "the copy itself was asked");
         let ages = [&school.copy2.data, &school.copy2.settings].map(|n| n.as_ref().unwrap().age_s);
         assert_eq!(ages, [5 * 3_600; 2]);
         assert_eq!(school.copy2.clean_point.as_ref().unwrap().age_s, 5 * 3_600);
-        assert_eq!(school.copy3.state, State::None);
+        assert_eq!(school.copy3.state, CopyState::None);
         assert_eq!(school.alarms.as_ref().map(Vec::len), Some(0));
         assert_eq!(school.coverage.as_ref().unwrap().counts.owners, Some(3));
     }
@@ -104,7 +106,7 @@ async fn status_reads_no_index_and_no_tree() {
     // By what was noted it is the same, and says when that was.
     let noted = schools.ask(offline()).await;
     let copy2 = &noted.schools[0].copy2;
-    assert_eq!((copy2.state, copy2.reachable), (State::Ok, None));
+    assert_eq!((copy2.state, copy2.reachable), (CopyState::Ok, None));
     assert!(copy2.as_of.is_some());
     let snapshots =
         [&found, &noted].map(|s| s.schools[0].copy2.data.as_ref().unwrap().snapshot.clone());
@@ -118,10 +120,10 @@ async fn an_old_copy_is_late_though_nothing_ran() {
     schools.clock.hours_pass(47);
     assert_eq!(schools.look().await.ending(None), Ending::Done);
     schools.clock.hours_pass(2);
-    for question in [Question::default(), offline()] {
+    for question in [StatusOptions::default(), offline()] {
         let found = schools.ask(question).await;
         let school = &found.schools[0];
-        assert_eq!(school.copy2.state, State::Late);
+        assert_eq!(school.copy2.state, CopyState::Late);
         let late: Vec<_> =
             school.duties.iter().filter(|d| d.state == DutyState::Late).map(|d| d.duty).collect();
         assert_eq!(late, ["settings", "backup"], "a check is due after thirty days");
@@ -132,8 +134,8 @@ async fn an_old_copy_is_late_though_nothing_ran() {
         assert!(text.contains("strongroom_duty_late{school=\"riverside\",duty=\"backup\"} 1\n"));
         assert!(text.contains("strongroom_copy_late{school=\"riverside\",copy=\"2\"} 1\n"));
     }
-    let found = schools.ask(Question { max_age_hours: Some(72), ..offline() }).await;
-    assert_eq!(found.schools[0].copy2.state, State::Ok);
+    let found = schools.ask(StatusOptions { max_age_hours: Some(72), ..offline() }).await;
+    assert_eq!(found.schools[0].copy2.state, CopyState::Ok);
     // What is not owed is not late.
     let more = "[nightly]\nwithout = [\"settings\", \"check\"]\nevery_hours = 1\n";
     let others = self::schools(more).await;
@@ -167,7 +169,7 @@ async fn what_is_not_known_is_not_zero() {
         }
         let found = schools.look().await;
         let school = &found.schools[0];
-        assert_eq!(school.copy2.state, State::Ok, "the copy itself says it");
+        assert_eq!(school.copy2.state, CopyState::Ok, "the copy itself says it");
         assert!(school.duties.iter().all(|d| d.state == DutyState::Unknown && d.done.is_none()));
         assert!(school.coverage.is_none());
         assert_eq!(grades(school)[0], (Grade::Unknown, "duties"), "{text:?}");
@@ -183,7 +185,7 @@ async fn what_is_not_known_is_not_zero() {
         // And without the copy nothing at all is known.
         let found = schools.ask(offline()).await;
         let school = &found.schools[0];
-        assert_eq!(school.copy2.state, State::Unknown);
+        assert_eq!(school.copy2.state, CopyState::Unknown);
         assert!(school.copy2.data.is_none() && school.alarms.is_none());
         for gauge in ["strongroom_copy_age_seconds", "strongroom_alarms", "strongroom_copy_late"] {
             assert!(!has_sample(&found, gauge), "{gauge}");
@@ -196,7 +198,7 @@ async fn what_is_not_known_is_not_zero() {
         secret(&schools.path("riverside.password"), password);
         let found = schools.look().await;
         let copy2 = &found.schools[0].copy2;
-        assert_eq!((copy2.state, copy2.reachable), (State::Unknown, reachable));
+        assert_eq!((copy2.state, copy2.reachable), (CopyState::Unknown, reachable));
         assert!(copy2.why.is_some() && copy2.as_of.is_some() && copy2.data.is_some());
         assert_eq!(grades(&found.schools[0]), [(Grade::Unknown, "copy 2")]);
         assert_eq!(grades(&found.schools[1]), [], "the other one is told whole");
@@ -207,10 +209,10 @@ async fn what_is_not_known_is_not_zero() {
     // A copy 2 that was there and is gone is an alarm; one that never was is not.
     fs::rename(schools.path("copies/riverside"), schools.path("away")).unwrap();
     let found = schools.look().await;
-    assert_eq!(found.schools[0].copy2.state, State::Missing);
+    assert_eq!(found.schools[0].copy2.state, CopyState::Missing);
     assert_eq!(found.ending(Some(Grade::Alarm)), Ending::Alarm);
     fs::remove_file(&state).unwrap();
-    assert_eq!(schools.first().await.copy2.state, State::Missing);
+    assert_eq!(schools.first().await.copy2.state, CopyState::Missing);
     assert!(!schools.first().await.findings.iter().any(|f| f.grade == Grade::Alarm));
 }
 
@@ -225,10 +227,10 @@ async fn what_a_snapshot_does_not_say_whole_is_not_believed() {
     fs::remove_file(&file).unwrap();
     fs::write(&file, b"rotten").unwrap();
     let school = schools.first().await;
-    assert_eq!(school.copy2.state, State::Unknown);
+    assert_eq!(school.copy2.state, CopyState::Unknown);
     assert!(school.copy2.data.is_none() && school.alarms.is_none(), "{school:#?}");
     fs::write(&file, kept).unwrap();
-    assert_eq!(schools.first().await.copy2.state, State::Ok);
+    assert_eq!(schools.first().await.copy2.state, CopyState::Ok);
 
     // Somebody took away the newest one, which bears an alarm: this host knows that it made it.
     schools.clock.hours_pass(1);
@@ -256,7 +258,7 @@ async fn what_a_snapshot_does_not_say_whole_is_not_believed() {
     fs::rename(&snapshots, &aside).unwrap();
     fs::create_dir(&snapshots).unwrap();
     let school = schools.first().await;
-    assert_eq!(school.copy2.state, State::Missing);
+    assert_eq!(school.copy2.state, CopyState::Missing);
     assert!(grades(&school).contains(&gone), "{:?}", school.findings);
     assert!(school.alarms.iter().flatten().any(|a| a.kind == "encryption" && a.open));
     // Where this host never made one, there is nothing to miss.
@@ -274,7 +276,7 @@ async fn what_a_snapshot_does_not_say_whole_is_not_believed() {
     committed(&schools.all[0], &Series::DATA, CLEAN).await;
     schools.clock.hours_pass(-8_999);
     let school = schools.first().await;
-    assert_eq!(school.copy2.state, State::Unknown, "{:?}", school.findings);
+    assert_eq!(school.copy2.state, CopyState::Unknown, "{:?}", school.findings);
 }
 
 #[tokio::test(flavor = "multi_thread")]

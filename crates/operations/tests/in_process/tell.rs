@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 use strongroom_custody::heartbeat;
-use strongroom_model::{Ending, Severity};
-use strongroom_operations::{Duty, Found, School, config::Config};
+use strongroom_model::{AlarmSeverity, Ending};
+use strongroom_operations::{Duty, FoundAlarm, School, config::Config};
 use strongroom_repository::{CheckReport, ReadData};
 
 /// A school whose alarms this shell script is told.
@@ -52,7 +52,7 @@ fn an_alarm_is_told_once_and_again_when_it_returns() {
     assert_eq!(check(1), 1, "it stands, and was told");
     assert_eq!(check(2), 2, "another one is news");
     // Another duty's look ends nothing.
-    school.tell("rules", &[Found::high("rule", "mfa", "a rule fails")]);
+    school.tell("rules", &[FoundAlarm::high("rule", "mfa", "a rule fails")]);
     school.tell("rules", &[]);
     assert_eq!(check(2), 3);
     assert_eq!(check(0), 3);
@@ -130,7 +130,7 @@ fn what_could_not_be_told_is_told_by_the_next_look() {
     let (clock, dir) = (Stands::new(), dir.path());
     let deaf = school(dir, "exit 1", &clock);
     deaf.begin(Duty::Check).checked(&damaged(1), ReadData::All);
-    deaf.tell_events(&[Found::high("changed", "a policy", "it lets everybody in")]);
+    deaf.tell_events(&[FoundAlarm::high("changed", "a policy", "it lets everybody in")]);
     let heard = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
     let look = || {
         heard.begin(Duty::Check).checked(&damaged(1), ReadData::All);
@@ -142,7 +142,7 @@ fn what_could_not_be_told_is_told_by_the_next_look() {
     assert_eq!(look(), kinds, "told once");
 
     // What nobody finds again is told each time.
-    let change = [Found::high("changed", "a policy", "it lets everybody in")];
+    let change = [FoundAlarm::high("changed", "a policy", "it lets everybody in")];
     heard.tell_events(&change);
     heard.tell_events(&change);
     assert_eq!(told(dir).len(), kinds.len() + 2);
@@ -176,14 +176,14 @@ fn the_gravest_of_a_kind_is_told_as_grave_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let (clock, dir) = (Stands::new(), dir.path());
     let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
-    let purge = |subject: &str, severity, text: &str| Found {
+    let purge = |subject: &str, severity, text: &str| FoundAlarm {
         severity: Some(severity),
-        ..Found::high("mailbox-purge", subject, text)
+        ..FoundAlarm::high("mailbox-purge", subject, text)
     };
     let found = [
-        purge("aaron", Severity::Notice, "5 events"),
-        purge("ann", Severity::Notice, "30 events"),
-        purge("ann", Severity::High, "5000 messages"),
+        purge("aaron", AlarmSeverity::Notice, "5 events"),
+        purge("ann", AlarmSeverity::Notice, "30 events"),
+        purge("ann", AlarmSeverity::High, "5000 messages"),
     ];
     school.tell("backup", &found);
     let rows: Vec<_> = told(dir)

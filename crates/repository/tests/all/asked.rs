@@ -13,7 +13,7 @@ use std::{
 };
 use strongroom_model::Series;
 use strongroom_objects::{
-    AtHand, Entry, Key, Kind, Put, Store, StoreError, hash_name, testing::Memory,
+    Entry, Key, Kind, Put, Store, StoreCache, StoreError, hash_name, testing::Memory,
 };
 use strongroom_repository::{BlobKind, Id, Repository};
 
@@ -81,7 +81,7 @@ impl Store for Watched {
         Ok(rows)
     }
 
-    fn at_hand(&self) -> Option<&dyn AtHand> {
+    fn at_hand(&self) -> Option<&dyn StoreCache> {
         Some(self)
     }
 
@@ -94,7 +94,7 @@ impl Store for Watched {
     }
 }
 
-impl AtHand for Watched {
+impl StoreCache for Watched {
     fn keep(&self, _: &Key, _: &[u8]) {}
 
     fn part(&self, _: &Key, _: Range<u64>) -> Result<Option<Bytes>, StoreError> {

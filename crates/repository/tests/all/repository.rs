@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use strongroom_model::Series;
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::{
-    BlobKind, Change, Cut, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit, cut,
+    BlobKind, Cut, Error, Id, Node, NodeChange, NodeKind, Repository, TreeEditor, Visit, cut,
 };
 
 #[test]
@@ -274,7 +274,7 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
         tree.put(&["drive", "big"], empty_file(name)).unwrap();
     }
     tree.put(&["drive", "small"], empty_file("one")).unwrap();
-    let old = tree.write_and_shed().unwrap();
+    let old = tree.write_and_unload().unwrap();
     repo.flush().unwrap();
     let all = |root: &Id| {
         let NodeKind::Dir { subtree } = repo.node_at(root, "/drive/big").unwrap().kind else {
@@ -305,7 +305,7 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
         "{} nodes were read for five changes",
         tree.loaded_nodes()
     );
-    let new = tree.write_and_shed().unwrap();
+    let new = tree.write_and_unload().unwrap();
     let bytes = repo.written().bytes_in - before.bytes_in;
     assert!(bytes < 250_000, "{bytes} bytes of trees for five changes");
     model.extend(["new".to_owned(), "one".to_owned()]);
@@ -314,7 +314,7 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     assert!(all(&new).into_iter().eq(model.iter().cloned()));
     let mut changes = Vec::new();
     repo.diff(Some(&old), Some(&new), "", &mut |path, change| {
-        if !matches!(change, Change::Modified { .. }) {
+        if !matches!(change, NodeChange::Modified { .. }) {
             changes.push(path.to_owned());
         }
         Ok(())
@@ -349,10 +349,10 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     }
     let plain = tree.write().unwrap();
     tree.put(&["d"], empty_file("one more")).unwrap();
-    let grown = tree.write_and_shed().unwrap();
+    let grown = tree.write_and_unload().unwrap();
     let mut added = Vec::new();
     repo.diff(Some(&plain), Some(&grown), "", &mut |path, change| {
-        added.extend(matches!(change, Change::Added(_)).then(|| path.to_owned()));
+        added.extend(matches!(change, NodeChange::Added(_)).then(|| path.to_owned()));
         Ok(())
     })
     .unwrap();
@@ -361,7 +361,7 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
         assert!(tree.remove(&["d", &name]).unwrap());
     }
     assert!(tree.names(&["d"]).unwrap().is_empty());
-    let emptied = tree.write_and_shed().unwrap();
+    let emptied = tree.write_and_unload().unwrap();
     let NodeKind::Dir { subtree } = repo.node_at(&emptied, "/d").unwrap().kind else {
         panic!("no folder")
     };
@@ -420,15 +420,15 @@ fn letting_go_of_directories_changes_nothing_but_memory() {
         }
         if n % 17 == 0 {
             let path = ["mail", owners[n % 2], &day];
-            shed.shed(&path[..1 + n % 3]).unwrap();
+            shed.unload(&path[..1 + n % 3]).unwrap();
         }
     }
     assert_eq!(kept.write().unwrap(), shed.write().unwrap(), "the same tree");
     for owner in owners {
-        shed.shed(&["mail", owner]).unwrap();
+        shed.unload(&["mail", owner]).unwrap();
     }
     assert!(shed.loaded_nodes() < 10, "{} entries stay in memory", shed.loaded_nodes());
-    shed.shed(&["mail", "nobody"]).unwrap();
+    shed.unload(&["mail", "nobody"]).unwrap();
     for owner in owners {
         let names = |tree: &mut TreeEditor| tree.names(&["mail", owner, "day 7"]).unwrap();
         assert_eq!(names(&mut kept), names(&mut shed), "what was let go is read again");

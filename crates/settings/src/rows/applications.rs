@@ -1,7 +1,7 @@
 //! Applications, and what they may do.
 
 use super::*;
-use crate::{row::Derived, settle::MICROSOFT_TENANT};
+use crate::{normalize::MICROSOFT_TENANT, row::Derived};
 use strongroom_model::collections::applications::*;
 
 const POLICY: &str = "Policy.Read.All";
@@ -34,7 +34,12 @@ pub(super) const ROWS: &[Row] = &[
         name: DEFAULT_MANAGEMENT_POLICY,
         reader: Reader::Graph(ask("policies/defaultAppManagementPolicy", POLICY)),
         normalizer: single(),
-        setter: Back::By(set(210, "policies/defaultAppManagementPolicy", How::One, SET_POLICIES)),
+        setter: Back::By(set(
+            210,
+            "policies/defaultAppManagementPolicy",
+            SetMethod::One,
+            SET_POLICIES,
+        )),
         rank: all(Rank::High),
         empty: Empty::Wrong,
     },
@@ -42,7 +47,7 @@ pub(super) const ROWS: &[Row] = &[
         name: MANAGEMENT_POLICIES,
         reader: Reader::Graph(ask("policies/appManagementPolicies", POLICY)),
         normalizer: many(),
-        setter: Back::By(set(220, "policies/appManagementPolicies", How::Many, SET_POLICIES)),
+        setter: Back::By(set(220, "policies/appManagementPolicies", SetMethod::Many, SET_POLICIES)),
         rank: all(Rank::High),
         empty: Empty::Fine,
     },
@@ -62,11 +67,11 @@ pub(super) const ROWS: &[Row] = &[
             .read_since(&["owners", "federatedIdentityCredentials"]),
         setter: Back::By(Setter {
             never: &[("keyCredentials", LOST_KEY), ("passwordCredentials", LOST_SECRET)],
-            ..set(50, "applications", How::Many, "Application.ReadWrite.All")
+            ..set(50, "applications", SetMethod::Many, "Application.ReadWrite.All")
                 .undelete(DELETED)
                 .with(&[
-                    part("owners", PartHow::References),
-                    part("federatedIdentityCredentials", PartHow::Rows),
+                    part("owners", PartSetMethod::References),
+                    part("federatedIdentityCredentials", PartSetMethod::Rows),
                 ])
         }),
         rank: APPLICATION.called("the application "),
@@ -92,7 +97,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             230,
             "oauth2PermissionGrants",
-            How::Many,
+            SetMethod::Many,
             "DelegatedPermissionGrant.ReadWrite.All",
         )),
         rank: EVERYDAY,
@@ -105,7 +110,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             240,
             "servicePrincipals/{application}/appRoleAssignments",
-            How::DeleteOnly,
+            SetMethod::DeleteOnly,
             "AppRoleAssignment.ReadWrite.All",
         )),
         rank: EVERYDAY,

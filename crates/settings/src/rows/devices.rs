@@ -11,7 +11,7 @@ const SET_SERVICE: &str = "DeviceManagementServiceConfig.ReadWrite.All";
 const SET_ROLES: &str = "DeviceManagementRBAC.ReadWrite.All";
 
 const ASSIGNMENTS: Part =
-    part("assignments", PartHow::Whole { action: "assign", within: "assignments" });
+    part("assignments", PartSetMethod::Whole { action: "assign", within: "assignments" });
 
 /// It counts itself up with every change.
 const VERSION: &[&str] = &["version"];
@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
         name: SETTINGS,
         reader: Reader::Graph(intune("deviceManagement?$select=settings", READ_SERVICE)),
         normalizer: single().volatile(VERSION).names(ASSIGNED),
-        setter: Back::By(set(330, "deviceManagement", How::One, SET)),
+        setter: Back::By(set(330, "deviceManagement", SetMethod::One, SET)),
         rank: PROTECTS,
         empty: Empty::Wrong,
     },
@@ -34,7 +34,8 @@ pub(super) const ROWS: &[Row] = &[
         )),
         normalizer: many().volatile(VERSION).names(ASSIGNED),
         setter: Back::By(
-            set(340, "deviceManagement/deviceConfigurations", How::Many, SET).with(&[ASSIGNMENTS]),
+            set(340, "deviceManagement/deviceConfigurations", SetMethod::Many, SET)
+                .with(&[ASSIGNMENTS]),
         ),
         rank: SHAPES,
         empty: Empty::Fine,
@@ -51,13 +52,13 @@ pub(super) const ROWS: &[Row] = &[
             .names(ASSIGNED)
             .read_since(&["scheduledActionsForRule"]),
         setter: Back::By(
-            set(350, "deviceManagement/deviceCompliancePolicies", How::Many, SET).with(&[
+            set(350, "deviceManagement/deviceCompliancePolicies", SetMethod::Many, SET).with(&[
                 // Asked for when a policy is made: "one and only one block scheduled action".
                 Part {
                     with_object: true,
                     ..part(
                         "scheduledActionsForRule",
-                        PartHow::Whole {
+                        PartSetMethod::Whole {
                             action: "scheduleActionsForRules",
                             within: "deviceComplianceScheduledActionForRules",
                         },
@@ -80,9 +81,17 @@ pub(super) const ROWS: &[Row] = &[
             fixed: &[("priority", "its place among others is set by an action of its own")],
             parts: &[part(
                 "assignments",
-                PartHow::Whole { action: "assign", within: "enrollmentConfigurationAssignments" },
+                PartSetMethod::Whole {
+                    action: "assign",
+                    within: "enrollmentConfigurationAssignments",
+                },
             )],
-            ..set(375, "deviceManagement/deviceEnrollmentConfigurations", How::Many, SET_SERVICE)
+            ..set(
+                375,
+                "deviceManagement/deviceEnrollmentConfigurations",
+                SetMethod::Many,
+                SET_SERVICE,
+            )
         }),
         rank: EVERYDAY,
         empty: Empty::Fine,
@@ -102,7 +111,7 @@ pub(super) const ROWS: &[Row] = &[
         name: ROLES,
         reader: Reader::Graph(intune("deviceManagement/roleDefinitions", READ_ROLES)),
         normalizer: many().volatile(VERSION).owned(the_tenants).names(ASSIGNED),
-        setter: Back::By(set(360, "deviceManagement/roleDefinitions", How::Many, SET_ROLES)),
+        setter: Back::By(set(360, "deviceManagement/roleDefinitions", SetMethod::Many, SET_ROLES)),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -125,7 +134,7 @@ pub(super) const ROWS: &[Row] = &[
             ..set(
                 365,
                 "deviceManagement/roleDefinitions/{roleDefinition}/roleAssignments",
-                How::Many,
+                SetMethod::Many,
                 SET_ROLES,
             )
         }),
@@ -146,10 +155,12 @@ pub(super) const ROWS: &[Row] = &[
         // PATCH leaves the settings as they are: they are a list of their own. PUT takes the whole.
         setter: Back::By(Setter {
             follows: &["settingCount", "isAssigned", "creationSource"],
-            ..set(345, "deviceManagement/configurationPolicies", How::Wholes, SET).beta().with(&[
-                Part { with_object: true, ..part("settings", PartHow::Object) },
-                ASSIGNMENTS,
-            ])
+            ..set(345, "deviceManagement/configurationPolicies", SetMethod::Wholes, SET)
+                .beta()
+                .with(&[
+                    Part { with_object: true, ..part("settings", PartSetMethod::Object) },
+                    ASSIGNMENTS,
+                ])
         }),
         rank: EVERYDAY,
         empty: Empty::Fine,
@@ -158,7 +169,9 @@ pub(super) const ROWS: &[Row] = &[
         name: FILTERS,
         reader: Reader::Graph(intune("deviceManagement/assignmentFilters", READ).beta()),
         normalizer: many().volatile(VERSION).owned(the_tenants).names(ASSIGNED),
-        setter: Back::By(set(370, "deviceManagement/assignmentFilters", How::Many, SET).beta()),
+        setter: Back::By(
+            set(370, "deviceManagement/assignmentFilters", SetMethod::Many, SET).beta(),
+        ),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -169,7 +182,8 @@ pub(super) const ROWS: &[Row] = &[
         ),
         normalizer: many().volatile(VERSION).names(Principals::Below("")),
         setter: Back::By(
-            set(380, "deviceManagement/operationApprovalPolicies", How::Many, SET_ROLES).beta(),
+            set(380, "deviceManagement/operationApprovalPolicies", SetMethod::Many, SET_ROLES)
+                .beta(),
         ),
         rank: PROTECTS.called("approval by a second person: "),
         empty: Empty::Fine,

@@ -22,10 +22,10 @@ pub(super) const ROWS: &[Row] = &[
             set(
                 280,
                 "directory/administrativeUnits",
-                How::Many,
+                SetMethod::Many,
                 "AdministrativeUnit.ReadWrite.All",
             )
-            .with(&[part("members", PartHow::References)]),
+            .with(&[part("members", PartSetMethod::References)]),
         ),
         rank: EVERYDAY,
         empty: Empty::Fine,
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(Setter {
             unmakeable: Some("a domain is added by proving that it is yours"),
             never: &[("authenticationType", "it follows the domain's federation")],
-            ..set(80, "domains", How::Many, SET_DOMAINS)
+            ..set(80, "domains", SetMethod::Many, SET_DOMAINS)
         }),
         rank: Ranks { changed: Rank::Low, ..all(Rank::High) }.called("the domain "),
         empty: Empty::Fine,
@@ -54,7 +54,7 @@ pub(super) const ROWS: &[Row] = &[
         name: GROUP_SETTINGS,
         reader: Reader::Graph(ask("groupSettings", "GroupSettings.Read.All")),
         normalizer: many(),
-        setter: Back::By(set(290, "groupSettings", How::Many, "GroupSettings.ReadWrite.All")),
+        setter: Back::By(set(290, "groupSettings", SetMethod::Many, "GroupSettings.ReadWrite.All")),
         rank: PROTECTS,
         empty: Empty::Fine,
     },
@@ -70,7 +70,12 @@ pub(super) const ROWS: &[Row] = &[
         name: GROUP_LIFECYCLE,
         reader: Reader::Graph(ask("groupLifecyclePolicies", "Directory.Read.All")),
         normalizer: called_by(&["managedGroupTypes", "id"]),
-        setter: Back::By(set(300, "groupLifecyclePolicies", How::Many, "Directory.ReadWrite.All")),
+        setter: Back::By(set(
+            300,
+            "groupLifecyclePolicies",
+            SetMethod::Many,
+            "Directory.ReadWrite.All",
+        )),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -86,7 +91,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             310,
             "directory/onPremisesSynchronization",
-            How::OneById,
+            SetMethod::OneById,
             "OnPremDirectorySynchronization.ReadWrite.All",
         )),
         rank: all(Rank::High),
@@ -113,7 +118,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             70,
             "domains/{domain}/federationConfiguration",
-            How::DeleteOnly,
+            SetMethod::DeleteOnly,
             SET_DOMAINS,
         )),
         rank: Ranks { removed: Rank::Medium, ..all(Rank::Critical) }
@@ -124,7 +129,9 @@ pub(super) const ROWS: &[Row] = &[
         name: REFERENCED_GROUPS,
         reader: Reader::Derived(Derived::Groups),
         normalizer: MADE.symbol("groups"),
-        setter: Back::By(set(10, "groups", How::Members, "Group.ReadWrite.All").undelete(DELETED)),
+        setter: Back::By(
+            set(10, "groups", SetMethod::Members, "Group.ReadWrite.All").undelete(DELETED),
+        ),
         rank: all(Rank::Low),
         empty: Empty::Fine,
     },

@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
         ),
         normalizer: many().names(Principals::Below("/conditions/users")),
         setter: Back::By(
-            set(60, "identity/conditionalAccess/policies", How::Many, SET_ACCESS)
+            set(60, "identity/conditionalAccess/policies", SetMethod::Many, SET_ACCESS)
                 .undelete("identity/conditionalAccess/deletedItems/policies/{id}/restore"),
         ),
         rank: Ranks { replaced: Rank::High, ..all(Rank::Medium) }.called("the policy "),
@@ -36,7 +36,7 @@ pub(super) const ROWS: &[Row] = &[
         ),
         normalizer: many().owned(the_tenants),
         setter: Back::By(
-            set(20, "identity/conditionalAccess/namedLocations", How::Many, SET_ACCESS)
+            set(20, "identity/conditionalAccess/namedLocations", SetMethod::Many, SET_ACCESS)
                 .undelete("identity/conditionalAccess/deletedItems/namedLocations/{id}/restore"),
         ),
         rank: all(Rank::Medium).called("the place "),
@@ -53,13 +53,13 @@ pub(super) const ROWS: &[Row] = &[
                 with_object: true,
                 ..part(
                     "allowedCombinations",
-                    PartHow::Whole {
+                    PartSetMethod::Whole {
                         action: "updateAllowedCombinations",
                         within: "allowedCombinations",
                     },
                 )
             }],
-            ..set(30, "policies/authenticationStrengthPolicies", How::Many, SET_ACCESS)
+            ..set(30, "policies/authenticationStrengthPolicies", SetMethod::Many, SET_ACCESS)
         }),
         rank: all(Rank::High),
         empty: Empty::Fine,
@@ -79,7 +79,7 @@ pub(super) const ROWS: &[Row] = &[
             set(
                 40,
                 "identity/conditionalAccess/authenticationContextClassReferences",
-                How::Many,
+                SetMethod::Many,
                 SET_ACCESS,
             )
             .keeps_id(),
@@ -95,7 +95,7 @@ pub(super) const ROWS: &[Row] = &[
             set(
                 90,
                 "policies/authenticationMethodsPolicy",
-                How::Methods,
+                SetMethod::Methods,
                 "Policy.ReadWrite.AuthenticationMethod",
             )
             .beta(),
@@ -110,7 +110,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             110,
             "policies/authorizationPolicy",
-            How::One,
+            SetMethod::One,
             "Policy.ReadWrite.Authorization",
         )),
         rank: all(Rank::High),
@@ -123,7 +123,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             120,
             "policies/identitySecurityDefaultsEnforcementPolicy",
-            How::One,
+            SetMethod::One,
             "Policy.ReadWrite.SecurityDefaults",
         )),
         rank: EVERYDAY,
@@ -137,7 +137,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             130,
             "policies/adminConsentRequestPolicy",
-            How::Replaced,
+            SetMethod::Replaced,
             "Policy.ReadWrite.ConsentRequest",
         )),
         rank: all(Rank::High),
@@ -150,7 +150,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             140,
             "policies/crossTenantAccessPolicy/default",
-            How::One,
+            SetMethod::One,
             SET_CROSS_TENANT,
         )),
         rank: all(Rank::High),
@@ -163,7 +163,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             150,
             "policies/crossTenantAccessPolicy/partners",
-            How::Many,
+            SetMethod::Many,
             SET_CROSS_TENANT,
         )),
         rank: all(Rank::High).called("the partner tenant "),
@@ -189,7 +189,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             160,
             "policies/authenticationFlowsPolicy",
-            How::One,
+            SetMethod::One,
             "Policy.ReadWrite.AuthenticationFlows",
         )),
         rank: EVERYDAY,
@@ -202,7 +202,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             170,
             "policies/activityBasedTimeoutPolicies",
-            How::Many,
+            SetMethod::Many,
             SET_APPLICATIONS,
         )),
         rank: EVERYDAY,
@@ -212,7 +212,12 @@ pub(super) const ROWS: &[Row] = &[
         name: TOKEN_LIFETIMES,
         reader: Reader::Graph(ask("policies/tokenLifetimePolicies", POLICY)),
         normalizer: many(),
-        setter: Back::By(set(180, "policies/tokenLifetimePolicies", How::Many, SET_APPLICATIONS)),
+        setter: Back::By(set(
+            180,
+            "policies/tokenLifetimePolicies",
+            SetMethod::Many,
+            SET_APPLICATIONS,
+        )),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -220,7 +225,12 @@ pub(super) const ROWS: &[Row] = &[
         name: CLAIMS_MAPPINGS,
         reader: Reader::Graph(ask("policies/claimsMappingPolicies", POLICY)),
         normalizer: many(),
-        setter: Back::By(set(190, "policies/claimsMappingPolicies", How::Many, SET_APPLICATIONS)),
+        setter: Back::By(set(
+            190,
+            "policies/claimsMappingPolicies",
+            SetMethod::Many,
+            SET_APPLICATIONS,
+        )),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -231,7 +241,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             200,
             "policies/homeRealmDiscoveryPolicies",
-            How::Many,
+            SetMethod::Many,
             SET_APPLICATIONS,
         )),
         rank: EVERYDAY,
@@ -248,11 +258,11 @@ pub(super) const ROWS: &[Row] = &[
             set(
                 100,
                 "policies/permissionGrantPolicies",
-                How::Many,
+                SetMethod::Many,
                 "Policy.ReadWrite.PermissionGrant",
             )
             .keeps_id()
-            .with(&[part("includes", PartHow::Rows), part("excludes", PartHow::Rows)]),
+            .with(&[part("includes", PartSetMethod::Rows), part("excludes", PartSetMethod::Rows)]),
         ),
         rank: PROTECTS.called("consent by users: "),
         empty: Empty::Fine,

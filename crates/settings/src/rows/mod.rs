@@ -10,8 +10,8 @@ mod roles;
 mod teams;
 
 use crate::row::{
-    Ask, Back, Empty, How, Limit, Naming, Normalizer, Part, PartHow, Principals, Rank, Ranks,
-    ReadPart, Reader, Row, Setter, Shape,
+    Ask, Back, Empty, Limit, Naming, Normalizer, Part, PartSetMethod, Principals, Rank, Ranks,
+    ReadPart, Reader, Row, SetMethod, Setter, Shape,
 };
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -169,7 +169,7 @@ impl Normalizer {
     }
 }
 
-const fn set(order: u16, target: &'static str, how: How, permission: &'static str) -> Setter {
+const fn set(order: u16, target: &'static str, how: SetMethod, permission: &'static str) -> Setter {
     Setter {
         order,
         target,
@@ -205,7 +205,7 @@ impl Setter {
     }
 }
 
-const fn part(property: &'static str, how: PartHow) -> Part {
+const fn part(property: &'static str, how: PartSetMethod) -> Part {
     Part { property, how, with_object: false }
 }
 

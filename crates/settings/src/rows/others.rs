@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             320,
             "admin/sharepoint/settings",
-            How::One,
+            SetMethod::One,
             "SharePointTenantSettings.ReadWrite.All",
         )),
         rank: EVERYDAY,

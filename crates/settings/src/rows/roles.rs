@@ -29,7 +29,12 @@ pub(super) const ROWS: &[Row] = &[
         name: ASSIGNMENTS,
         reader: Reader::Graph(ask("roleManagement/directory/roleAssignments", READ)),
         normalizer: WHO_MAY_WHAT,
-        setter: Back::By(set(250, "roleManagement/directory/roleAssignments", How::Given, SET)),
+        setter: Back::By(set(
+            250,
+            "roleManagement/directory/roleAssignments",
+            SetMethod::Given,
+            SET,
+        )),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -60,7 +65,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             260,
             "roleManagement/directory/roleEligibilityScheduleRequests",
-            How::Requests,
+            SetMethod::Requests,
             SET,
         )),
         rank: EVERYDAY,
@@ -83,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
         setter: Back::By(set(
             270,
             "policies/roleManagementPolicies",
-            How::Rules,
+            SetMethod::Rules,
             "RoleManagementPolicy.ReadWrite.Directory",
         )),
         rank: all(Rank::High),

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::{sync::Arc, time::Duration};
 use strongroom_custody::{
-    AuditOptions, AuditReport, Meaning, Outcome, Policy, VaultView, audit, expire, plan_expiry,
-    probe, s3_canary,
+    AuditOptions, AuditReport, CanaryOutcome, Meaning, VaultPolicy, VaultView, audit, expire,
+    plan_expiry, probe, s3_canary,
 };
 use strongroom_engine::replicate as copies;
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{
-    Attempt, Key, Kind, LockedStore, S3Bucket, Store, UNKNOWN_SETTING, conformance, hash_name,
+    Key, Kind, LockedStore, S3Attempt, S3Bucket, Store, UNKNOWN_SETTING, conformance, hash_name,
 };
 
 const SERVER: &str = "Ceph RGW";
@@ -28,7 +28,7 @@ struct Stage {
 }
 
 /// A school, and its vault in a bucket of its own.
-fn stage(ceph: &Ceph, name: &str, policy: Policy, clock: Arc<Ahead>) -> Stage {
+fn stage(ceph: &Ceph, name: &str, policy: VaultPolicy, clock: Arc<Ahead>) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
     ceph.bucket("vault", name);
@@ -115,11 +115,11 @@ fn ceph_attacks_with_stolen_credentials() {
     });
 
     run("delete without a version, everywhere", &|| {
-        let s = stage(&ceph, "hide", Policy::default(), Ahead::none());
+        let s = stage(&ceph, "hide", VaultPolicy::default(), Ahead::none());
         s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
         s.hand.pull(s.school.store.as_ref());
         for row in s.bucket.survey("").unwrap() {
-            s.bucket.attempt(&Attempt::Hide { path: &row.path });
+            s.bucket.attempt(&S3Attempt::Hide { path: &row.path });
         }
         assert!(
             Store::list(s.bucket.as_ref(), Kind::Data).unwrap().is_empty(),
@@ -145,8 +145,12 @@ fn ceph_attacks_with_stolen_credentials() {
 
     run("overwrite by a newer version, then extension", &|| {
         let clock = Ahead::none();
-        let s =
-            stage(&ceph, "cover", Policy { monthly_months: 0, ..Policy::default() }, clock.clone());
+        let s = stage(
+            &ceph,
+            "cover",
+            VaultPolicy { monthly_months: 0, ..VaultPolicy::default() },
+            clock.clone(),
+        );
         s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
         s.hand.pull(s.school.store.as_ref());
         let recorded: Vec<(String, String)> = s
@@ -160,8 +164,8 @@ fn ceph_attacks_with_stolen_credentials() {
             .collect();
         for path in some_objects(&s.school) {
             let done =
-                s.bucket.attempt(&Attempt::Overwrite { path: &path, bytes: b"the attacker's" });
-            assert!(matches!(done, strongroom_objects::Answer::Done(_)), "{done:?}");
+                s.bucket.attempt(&S3Attempt::Overwrite { path: &path, bytes: b"the attacker's" });
+            assert!(matches!(done, strongroom_objects::S3Answer::Done(_)), "{done:?}");
         }
         restic_is_content(&s.hand, None);
         // A month and more later the locks are renewed: those of the recorded versions.
@@ -195,7 +199,7 @@ fn ceph_attacks_with_stolen_credentials() {
     });
 
     run("delete, shorten, bypass, weaken by version", &|| {
-        let s = stage(&ceph, "strike", Policy::default(), Ahead::none());
+        let s = stage(&ceph, "strike", VaultPolicy::default(), Ahead::none());
         s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
         s.hand.pull(s.school.store.as_ref());
         let objects: Vec<(String, String)> = s
@@ -211,16 +215,16 @@ fn ceph_attacks_with_stolen_credentials() {
         for (path, version) in &objects {
             let (path, version) = (path.as_str(), version.as_str());
             for attempt in [
-                Attempt::DeleteVersion { path, version },
-                Attempt::DeleteVersionBypassing { path, version },
-                Attempt::Shorten { path, version, until: soon },
-                Attempt::ShortenBypassing { path, version, until: soon },
-                Attempt::ToGovernance { path, version, until: soon },
-                Attempt::ClearLock { path, version },
+                S3Attempt::DeleteVersion { path, version },
+                S3Attempt::DeleteVersionBypassing { path, version },
+                S3Attempt::Shorten { path, version, until: soon },
+                S3Attempt::ShortenBypassing { path, version, until: soon },
+                S3Attempt::ToGovernance { path, version, until: soon },
+                S3Attempt::ClearLock { path, version },
             ] {
                 let answer = s.bucket.attempt(&attempt);
                 assert!(
-                    !matches!(answer, strongroom_objects::Answer::Done(_)),
+                    !matches!(answer, strongroom_objects::S3Answer::Done(_)),
                     "{attempt:?}: {answer:?}"
                 );
             }
@@ -233,18 +237,18 @@ fn ceph_attacks_with_stolen_credentials() {
     run(
         "governance instead of compliance, and a lock on the bucket but not on the object",
         &|| {
-            let s = stage(&ceph, "weak", Policy::default(), Ahead::none());
+            let s = stage(&ceph, "weak", VaultPolicy::default(), Ahead::none());
             s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
             s.hand.pull(s.school.store.as_ref());
             // Put past the vault, without a lock; a lock that can be bypassed counts as none.
-            let strongroom_objects::Answer::Done(Some(version)) =
-                s.bucket.attempt(&Attempt::Overwrite { path: "data/aa/free", bytes: b"x" })
+            let strongroom_objects::S3Answer::Done(Some(version)) =
+                s.bucket.attempt(&S3Attempt::Overwrite { path: "data/aa/free", bytes: b"x" })
             else {
                 panic!("no put")
             };
             assert_eq!(s.bucket.look("data/aa/free", &version).unwrap().unwrap().until, None);
             let until = Timestamp::now() + SignedDuration::from_hours(48);
-            s.bucket.attempt(&Attempt::ToGovernance {
+            s.bucket.attempt(&S3Attempt::ToGovernance {
                 path: "data/aa/free",
                 version: &version,
                 until,
@@ -255,11 +259,11 @@ fn ceph_attacks_with_stolen_credentials() {
                 "GOVERNANCE is no lock"
             );
             assert!(matches!(
-                s.bucket.attempt(&Attempt::DeleteVersionBypassing {
+                s.bucket.attempt(&S3Attempt::DeleteVersionBypassing {
                     path: "data/aa/free",
                     version: &version
                 }),
-                strongroom_objects::Answer::Done(_)
+                strongroom_objects::S3Answer::Done(_)
             ));
             // The vault's own are COMPLIANCE, each read back.
             let state = s.hand.open();
@@ -271,7 +275,7 @@ fn ceph_attacks_with_stolen_credentials() {
     );
 
     run("junk under right names from a pushing credential", &|| {
-        let s = stage(&ceph, "junk", Policy::default(), Ahead::none());
+        let s = stage(&ceph, "junk", VaultPolicy::default(), Ahead::none());
         ceph.allow("vault", "junk", "push", &PUSH);
         s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
         s.hand.pull(s.school.store.as_ref());
@@ -354,7 +358,11 @@ fn ceph_attacks_with_stolen_credentials() {
                 && !t.attempt.contains("first moment")
         };
         assert!(
-            owner.tried.iter().filter(|t| locked(t)).all(|t| !matches!(t.outcome, Outcome::Worked)),
+            owner
+                .tried
+                .iter()
+                .filter(|t| locked(t))
+                .all(|t| !matches!(t.outcome, CanaryOutcome::Worked)),
             "{owner:#?}"
         );
         assert!(
@@ -362,7 +370,7 @@ fn ceph_attacks_with_stolen_credentials() {
                 .tried
                 .iter()
                 .filter(|t| locked(t))
-                .filter(|t| matches!(t.outcome, Outcome::Refused { .. }))
+                .filter(|t| matches!(t.outcome, CanaryOutcome::Refused { .. }))
                 .count()
                 >= 5,
             "{owner:#?}"
@@ -373,7 +381,7 @@ fn ceph_attacks_with_stolen_credentials() {
     });
 
     run("push straight into the bucket", &|| {
-        let s = stage(&ceph, "pushed", Policy::default(), Ahead::none());
+        let s = stage(&ceph, "pushed", VaultPolicy::default(), Ahead::none());
         ceph.allow("vault", "pushed", "push", &PUSH);
         s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
         let dir = s.school.dir.join("pusher");
@@ -412,7 +420,7 @@ fn ceph_attacks_on_the_bucket() {
         SERVER,
         &version,
         || {
-            let s = stage(&ceph, "whole", Policy::default(), Ahead::none());
+            let s = stage(&ceph, "whole", VaultPolicy::default(), Ahead::none());
             s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
             s.hand.pull(s.school.store.as_ref());
             assert!(look(&s, false).drift.is_empty());
@@ -421,20 +429,20 @@ fn ceph_attacks_on_the_bucket() {
                 let is_none = facts[name] == "none" || facts[name].starts_with(UNKNOWN_SETTING);
                 assert!(is_none, "{name}: {}", facts[name]);
             }
-            let done = |a: Attempt<'_>| {
-                matches!(s.bucket.attempt(&a), strongroom_objects::Answer::Done(_))
+            let done = |a: S3Attempt<'_>| {
+                matches!(s.bucket.attempt(&a), strongroom_objects::S3Answer::Done(_))
             };
-            assert!(!done(Attempt::SuspendVersioning), "a bucket with locks stays versioned");
-            assert!(!done(Attempt::DeleteBucket));
-            assert!(done(Attempt::LifecycleExpiresAll), "the owner can add a rule");
-            assert!(done(Attempt::PolicyAllowsAll));
+            assert!(!done(S3Attempt::SuspendVersioning), "a bucket with locks stays versioned");
+            assert!(!done(S3Attempt::DeleteBucket));
+            assert!(done(S3Attempt::LifecycleExpiresAll), "the owner can add a rule");
+            assert!(done(S3Attempt::PolicyAllowsAll));
             let drift = look(&s, false).drift;
             assert!(
                 drift.iter().any(|d| d.starts_with("lifecycle"))
                     && drift.iter().any(|d| d.starts_with("policy")),
                 "{drift:?}"
             );
-            done(Attempt::DropDefaultLock);
+            done(S3Attempt::DropDefaultLock);
             assert!(look(&s, false).drift.iter().any(|d| d.starts_with("object lock")));
             // A day of this gateway's lifecycle has ten seconds: several pass.
             let mut hidden = false;
@@ -466,7 +474,12 @@ fn ceph_locks_by_its_own_clock_and_expiry_waits_for_it() {
     let version = ceph.version.clone();
     ceph.user("vault");
     let clock = Ahead::none();
-    let s = stage(&ceph, "time", Policy { monthly_months: 0, ..Policy::default() }, clock.clone());
+    let s = stage(
+        &ceph,
+        "time",
+        VaultPolicy { monthly_months: 0, ..VaultPolicy::default() },
+        clock.clone(),
+    );
     attack(
         "expiry after the lock by the server's own clock, restic content each time",
         SERVER,

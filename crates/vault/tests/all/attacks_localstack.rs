@@ -4,9 +4,9 @@
 
 use crate::common::{Ahead, Hand, LocalStack, School, attack, noise, restic_is_content};
 use jiff::Timestamp;
-use strongroom_custody::{AuditOptions, Meaning, Policy, audit, probe};
+use strongroom_custody::{AuditOptions, Meaning, VaultPolicy, audit, probe};
 use strongroom_model::Silent;
-use strongroom_objects::{Attempt, LockedStore, conformance};
+use strongroom_objects::{LockedStore, S3Attempt, conformance};
 
 const SERVER: &str = "LocalStack";
 
@@ -42,7 +42,7 @@ fn localstack_attacks() {
             bucket.clone(),
             &school,
             &dir.path().join("state"),
-            Policy::default(),
+            VaultPolicy::default(),
             Ahead::none(),
         );
         school.backup(&[("a.bin", &noise(1, 80_000))], true);
@@ -56,8 +56,8 @@ fn localstack_attacks() {
         .unwrap();
         assert!(report.alarms().is_empty(), "{:?}", report.alarms());
         for row in bucket.survey("").unwrap() {
-            bucket.attempt(&Attempt::Hide { path: &row.path });
-            let gone = bucket.attempt(&Attempt::DeleteVersionBypassing {
+            bucket.attempt(&S3Attempt::Hide { path: &row.path });
+            let gone = bucket.attempt(&S3Attempt::DeleteVersionBypassing {
                 path: &row.path,
                 version: &row.version,
             });

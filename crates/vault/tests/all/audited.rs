@@ -16,7 +16,9 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use strongroom_custody::{AuditOptions, AuditReport, Event, Policy, audit, expire, plan_expiry};
+use strongroom_custody::{
+    AuditOptions, AuditReport, LogEvent, VaultPolicy, audit, expire, plan_expiry,
+};
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{Key, Kind, hash_name, key_of, path_of};
 
@@ -29,7 +31,7 @@ pub(crate) fn sick_stage() -> (Stage, Arc<BadSectors>) {
             sick = Some(store.clone());
             store
         },
-        Policy::default(),
+        VaultPolicy::default(),
     );
     (s, sick.unwrap())
 }
@@ -136,7 +138,7 @@ fn a_place_of_few_objects_that_is_down_damages_nothing() {
 /// where the first did: then the first one's time says nothing of it.
 #[test]
 fn what_lies_in_the_place_of_a_former_version_is_not_freed_as_that() {
-    let policy = Policy { monthly_months: 0, ..Policy::default() };
+    let policy = VaultPolicy { monthly_months: 0, ..VaultPolicy::default() };
     let s = stage_on(|h| Arc::new(h), policy);
     let same = noise(1, 60_000);
     s.school.backup(&[("same.bin", &same)], true);
@@ -246,7 +248,7 @@ fn manifests_that_cannot_be_read_keep_nothing_shut_and_count_for_nothing_less() 
     let until = s.clock.now() + SignedDuration::from_hours(24 * 200);
     let late = path_of(&Key::new(Kind::Data, &hash_name(b"late")).unwrap());
     let held = s.hand.store.put_locked(&late, &Bytes::from_static(b"late"), until).unwrap();
-    let arrived = Event::Arrived {
+    let arrived = LogEvent::Arrived {
         path: late.clone(),
         version: held.version,
         size_bytes: held.size_bytes,

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_custody::{
-    AuditOptions, Decision, Event, Order, Policy, SignedOrder, VaultView, audit, expire, freeze,
-    plan_expiry, suspicions,
+    AuditOptions, LogEvent, Order, OrderAction, SignedOrder, VaultPolicy, VaultView, audit, expire,
+    freeze, plan_expiry, suspicions,
 };
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{
-    Facts, Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, VersionRow, hash_name,
+    Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, StoreSettings, VersionRow,
+    hash_name,
 };
 
 pub(crate) struct Stage {
@@ -23,7 +24,7 @@ pub(crate) struct Stage {
 
 pub(crate) fn stage_on(
     wrap: impl FnOnce(LocalHold) -> Arc<dyn LockedStore>,
-    policy: Policy,
+    policy: VaultPolicy,
 ) -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
@@ -34,11 +35,11 @@ pub(crate) fn stage_on(
 }
 
 pub(crate) fn stage() -> Stage {
-    stage_on(|s| Arc::new(s), Policy::default())
+    stage_on(|s| Arc::new(s), VaultPolicy::default())
 }
 
 impl Stage {
-    pub(crate) fn order(&self, decision: Decision, signers: &[usize]) -> SignedOrder {
+    pub(crate) fn order(&self, decision: OrderAction, signers: &[usize]) -> SignedOrder {
         let holding = self.hand.open();
         let state = holding.ledger().state();
         let order = Order {
@@ -60,7 +61,7 @@ impl Stage {
         self.hand
             .open()
             .ledger_mut()
-            .append(vec![Event::Ordered(Box::new(order.clone()))], self.clock.now())
+            .append(vec![LogEvent::Ordered(Box::new(order.clone()))], self.clock.now())
     }
 }
 
@@ -228,7 +229,7 @@ impl LockedStore for Cut {
     fn date(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
     }
-    fn facts(&self) -> Result<Facts, StoreError> {
+    fn facts(&self) -> Result<StoreSettings, StoreError> {
         self.inner.facts()
     }
 }
@@ -249,7 +250,7 @@ fn a_pull_cut_off_at_any_write_goes_on_and_publishes_nothing_half() {
             store.clone(),
             &school,
             &dir.path().join("state"),
-            Policy::default(),
+            VaultPolicy::default(),
             Ahead::none(),
         );
         store.left.store(cut, std::sync::atomic::Ordering::SeqCst);
@@ -294,7 +295,7 @@ fn every_pack_is_locked_long_enough_before_its_snapshot_is_published_and_only_sh
         store.clone(),
         &school,
         &dir.path().join("state"),
-        Policy { monthly_months: 0, ..Policy::default() },
+        VaultPolicy { monthly_months: 0, ..VaultPolicy::default() },
         clock.clone(),
     );
     let mut renewed = Vec::new();
@@ -329,7 +330,7 @@ fn every_pack_is_locked_long_enough_before_its_snapshot_is_published_and_only_sh
 
 #[test]
 fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_first_pack() {
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     let a =
         s.school.backup(&[("keep.bin", &noise(1, 60_000)), ("old.bin", &noise(2, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
@@ -390,7 +391,7 @@ fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_
 /// as long as that goes on, under lock.
 #[test]
 fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     let a = s.school.backup(&[("old.bin", &noise(1, 60_000))], true);
     let b = s.school.backup(&[("clean.bin", &noise(2, 60_000))], true);
     let c = s.school.backup(&[("poison.bin", &noise(3, 60_000))], false);
@@ -402,7 +403,7 @@ fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
     };
     s.clock.set_days(4);
     assert_eq!(codes(), ["silent", "verdict"].map(str::to_owned).into());
-    s.carry_out(&s.order(Decision::Thaw, &[0, 1])).unwrap();
+    s.carry_out(&s.order(OrderAction::Thaw, &[0, 1])).unwrap();
     s.clock.set_days(33);
     assert!(frozen().is_empty());
     s.clock.set_days(35);
@@ -410,7 +411,7 @@ fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
     for day in [400, 900] {
         s.clock.set_days(day);
         assert!(!frozen().is_empty());
-        s.carry_out(&s.order(Decision::Thaw, &[0, 1])).unwrap();
+        s.carry_out(&s.order(OrderAction::Thaw, &[0, 1])).unwrap();
         let mut holding = s.hand.open();
         let needs = holding.needs(&BTreeSet::new(), s.clock.now()).unwrap();
         holding.renew(&needs, &Silent).unwrap();
@@ -445,7 +446,7 @@ fn an_expiry_that_was_stopped_is_finished_by_the_next() {
         store.clone(),
         &school,
         &dir.path().join("state"),
-        Policy { monthly_months: 0, ..Policy::default() },
+        VaultPolicy { monthly_months: 0, ..VaultPolicy::default() },
         clock.clone(),
     );
     let a = school.backup(&[("old.bin", &noise(2, 60_000))], true);
@@ -505,7 +506,7 @@ fn silence_flood_shrinking_and_a_bad_verdict_freeze_expiry_and_two_custodians_th
     for (signers, good) in
         [(&[][..], false), (&[0][..], false), (&[0, 0][..], false), (&[0, 2][..], true)]
     {
-        assert_eq!(s.carry_out(&s.order(Decision::Thaw, signers)).is_ok(), good, "{signers:?}");
+        assert_eq!(s.carry_out(&s.order(OrderAction::Thaw, signers)).is_ok(), good, "{signers:?}");
     }
     assert!(plan_expiry(&mut s.hand.open(), s.clock.agreed()).unwrap().frozen.is_empty());
 
@@ -549,7 +550,7 @@ fn an_order_is_good_for_fourteen_days() {
         (-DAY_S - 600, false),
     ] {
         let s = stage();
-        let order = s.order(Decision::Thaw, &[0, 1]);
+        let order = s.order(OrderAction::Thaw, &[0, 1]);
         at(&s, seconds);
         let done = s.carry_out(&order);
         assert_eq!(done.is_ok(), good, "{seconds}: {done:?}");
@@ -565,31 +566,31 @@ fn orders_take_two_custodians_are_for_one_vault_and_are_carried_out_once() {
     let s = stage();
     s.school.backup(&[("a", b"a")], true);
     s.hand.pull(s.school.store.as_ref());
-    let longer = Policy { lock_days: 365, ..Policy::default() };
-    let order = s.order(Decision::Policy { policy: longer.clone() }, &[0, 1]);
+    let longer = VaultPolicy { lock_days: 365, ..VaultPolicy::default() };
+    let order = s.order(OrderAction::Policy { policy: longer.clone() }, &[0, 1]);
     s.carry_out(&order).unwrap();
     assert_eq!(s.hand.open().policy(), &longer);
     assert!(s.carry_out(&order).is_err(), "once");
     assert!(
         s.carry_out(&s.order(
-            Decision::Policy { policy: Policy { lock_days: 30, ..Policy::default() } },
+            OrderAction::Policy { policy: VaultPolicy { lock_days: 30, ..VaultPolicy::default() } },
             &[0, 1]
         ))
         .is_err(),
         "under 90 days"
     );
     // What was signed is what counts.
-    let mut changed = s.order(Decision::Thaw, &[0, 1]);
+    let mut changed = s.order(OrderAction::Thaw, &[0, 1]);
     changed.text = changed.text.replace("a test", "another");
     assert!(s.carry_out(&changed).is_err());
     let other = stage();
-    assert!(other.carry_out(&s.order(Decision::Thaw, &[0, 1])).is_err(), "another vault");
+    assert!(other.carry_out(&s.order(OrderAction::Thaw, &[0, 1])).is_err(), "another vault");
     // A shorter policy shortens nothing that is locked.
     let before: Vec<Timestamp> =
         s.hand.open().ledger().state().objects.values().map(|o| o.until).collect();
     s.carry_out(&s.order(
-        Decision::Policy {
-            policy: Policy { lock_days: 90, monthly_months: 0, ..Policy::default() },
+        OrderAction::Policy {
+            policy: VaultPolicy { lock_days: 90, monthly_months: 0, ..VaultPolicy::default() },
         },
         &[1, 2],
     ))
@@ -616,7 +617,7 @@ fn custodians_hide_and_never_delete() {
     s.hand.pull(s.school.store.as_ref());
     let poison = s.school.backup(&[("a", b"poison")], true);
     s.hand.pull(s.school.store.as_ref());
-    s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![2] }, &[0, 1])).unwrap();
+    s.carry_out(&s.order(OrderAction::Hide { paths: vec![], sessions: vec![2] }, &[0, 1])).unwrap();
     let view = VaultView::of(&s.hand.open(), None).unwrap();
     assert_eq!(view.list(Kind::Snapshots).unwrap().len(), 1);
     restic_is_content(&s.hand, None);
@@ -624,7 +625,7 @@ fn custodians_hide_and_never_delete() {
         paths(s.hand.store.as_ref()).contains(&format!("snapshots/{poison}")),
         "it lies there all the same"
     );
-    s.carry_out(&s.order(Decision::Show { paths: vec![], sessions: vec![2] }, &[0, 2])).unwrap();
+    s.carry_out(&s.order(OrderAction::Show { paths: vec![], sessions: vec![2] }, &[0, 2])).unwrap();
     assert_eq!(
         VaultView::of(&s.hand.open(), None).unwrap().list(Kind::Snapshots).unwrap().len(),
         2
@@ -640,7 +641,8 @@ fn what_comes_after_a_hidden_session_is_whole() {
     let attacked =
         s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000))], false);
     s.hand.pull(s.school.store.as_ref());
-    s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![1, 2] }, &[0, 1])).unwrap();
+    s.carry_out(&s.order(OrderAction::Hide { paths: vec![], sessions: vec![1, 2] }, &[0, 1]))
+        .unwrap();
     s.school.backup(
         &[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000)), ("c.txt", b"later")],
         true,

@@ -6,17 +6,19 @@ use crate::common::{Ahead, Hand, School, noise, paths, restic_is_content};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
-use strongroom_custody::{AuditOptions, Decision, Event, Policy, audit, expire, plan_expiry};
+use strongroom_custody::{
+    AuditOptions, LogEvent, OrderAction, VaultPolicy, audit, expire, plan_expiry,
+};
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{
-    Facts, Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, VersionRow, hash_name,
-    path_of,
+    Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, StoreSettings, VersionRow,
+    hash_name, path_of,
 };
 
 #[test]
 fn a_lying_manifest_loses_nothing_before_its_lock_is_over() {
     // The key is stolen: manifests say that nothing is needed any more.
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
     let before = paths(s.hand.store.as_ref());
@@ -110,7 +112,7 @@ fn a_log_that_was_changed_or_cut_is_not_believed() {
             Some(s.hand.key()),
             &strongroom_custody::Trust::Keys(vec![(
                 s.hand.key().public(),
-                strongroom_custody::Role::Vault,
+                strongroom_custody::SignerRole::Vault,
             )]),
             None,
         )
@@ -176,11 +178,14 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
         fn date(&self) -> Result<Option<Timestamp>, StoreError> {
             Ok(None)
         }
-        fn facts(&self) -> Result<Facts, StoreError> {
+        fn facts(&self) -> Result<StoreSettings, StoreError> {
             self.0.facts()
         }
     }
-    let s = stage_on(|h| Arc::new(Strict(h)), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(
+        |h| Arc::new(Strict(h)),
+        VaultPolicy { monthly_months: 0, ..VaultPolicy::default() },
+    );
     let a = s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
     let b = s.school.backup(&[("a.bin", &noise(1, 60_000)), ("b.bin", &noise(2, 60_000))], true);
@@ -226,7 +231,7 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
 
 #[test]
 fn numbers_that_lie_starve_nobody_and_a_thief_of_the_key_takes_nothing_away() {
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
     let key = strongroom_engine::publish::signing_key(s.school.repo.key()).unwrap();
@@ -324,7 +329,7 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
         fn date(&self) -> Result<Option<Timestamp>, StoreError> {
             Ok(None)
         }
-        fn facts(&self) -> Result<Facts, StoreError> {
+        fn facts(&self) -> Result<StoreSettings, StoreError> {
             self.0.facts()
         }
     }
@@ -335,7 +340,7 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
         store.clone(),
         &school,
         &dir.path().join("state"),
-        Policy::default(),
+        VaultPolicy::default(),
         Ahead::none(),
     );
     school.backup(&[("a.bin", &noise(1, 60_000))], true);
@@ -354,7 +359,7 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
         holding
             .ledger_mut()
             .append(
-                vec![Event::Canary {
+                vec![LogEvent::Canary {
                     at: Timestamp::now(),
                     refused: 0,
                     worked: vec![],
@@ -451,7 +456,7 @@ impl LockedStore for BadSectors {
     fn date(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(None)
     }
-    fn facts(&self) -> Result<Facts, StoreError> {
+    fn facts(&self) -> Result<StoreSettings, StoreError> {
         self.0.facts()
     }
 }
@@ -465,7 +470,7 @@ fn a_bad_sector_hides_no_other_loss() {
             sick = Some(store.clone());
             store
         },
-        Policy::default(),
+        VaultPolicy::default(),
     );
     s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
     s.school.backup(&[("b.bin", &noise(2, 60_000))], true);
@@ -502,7 +507,7 @@ fn a_bad_sector_hides_no_other_loss() {
 /// what does not need it is published.
 #[test]
 fn a_lost_object_stops_neither_renewal_nor_what_does_not_need_it() {
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     let old = s.school.backup(&[("old.bin", &noise(1, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
     let lost = paths(s.hand.store.as_ref()).into_iter().find(|p| p.starts_with("data/")).unwrap();
@@ -511,8 +516,8 @@ fn a_lost_object_stops_neither_renewal_nor_what_does_not_need_it() {
     s.hand.pull(s.school.store.as_ref());
     std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(&lost)).unwrap();
     // Everything is to be locked for twice as long.
-    let policy = Policy { monthly_months: 0, lock_days: 365, ..Policy::default() };
-    s.carry_out(&s.order(Decision::Policy { policy }, &[0, 1])).unwrap();
+    let policy = VaultPolicy { monthly_months: 0, lock_days: 365, ..VaultPolicy::default() };
+    s.carry_out(&s.order(OrderAction::Policy { policy }, &[0, 1])).unwrap();
     s.clock.set_days(1);
     let new = s.school.backup(&[("c.bin", &noise(3, 60_000))], true);
     let report = s.hand.pull(s.school.store.as_ref());

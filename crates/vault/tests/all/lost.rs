@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    AuditOptions, Custodian, Decision, Policy, SigningKey, audit, expire, plan_expiry,
+    AuditOptions, Custodian, OrderAction, SigningKey, VaultPolicy, audit, expire, plan_expiry,
 };
 use strongroom_engine::replicate as copies;
 use strongroom_model::{Clock, Silent};
@@ -79,13 +79,13 @@ fn what_is_lost_comes_in_again() {
 /// A lost pack whose lock is to be made longer held back each later snapshot for ever.
 #[test]
 fn what_is_lost_holds_back_no_later_snapshot_for_long() {
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
     let lost = paths(s.hand.store.as_ref()).into_iter().find(|p| p.starts_with("data/")).unwrap();
     fs::remove_file(Path::new(&s.hand.store.location()).join(&lost)).unwrap();
-    let policy = Policy { monthly_months: 0, lock_days: 365, ..Policy::default() };
-    s.carry_out(&s.order(Decision::Policy { policy }, &[0, 1])).unwrap();
+    let policy = VaultPolicy { monthly_months: 0, lock_days: 365, ..VaultPolicy::default() };
+    s.carry_out(&s.order(OrderAction::Policy { policy }, &[0, 1])).unwrap();
     s.clock.set_days(1);
     let new = s.school.backup(&[("b.bin", &noise(2, 60_000))], true);
     let first = s.hand.pull(s.school.store.as_ref());
@@ -234,14 +234,14 @@ fn what_custodians_hid_may_be_gone_from_copy_2() {
     store.remove(&snapshot(&bad)).unwrap();
     assert!(shrinks(&s.hand.pull(store)).contains(&bad[..8]));
     store.put(&snapshot(&bad), &bytes).unwrap();
-    s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![2] }, &[0, 1])).unwrap();
+    s.carry_out(&s.order(OrderAction::Hide { paths: vec![], sessions: vec![2] }, &[0, 1])).unwrap();
     store.remove(&snapshot(&bad)).unwrap();
     assert_eq!(shrinks(&s.hand.pull(store)), "");
 }
 
 #[test]
 fn what_was_freed_here_is_not_missed_in_copy_2() {
-    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let s = stage_on(|h| Arc::new(h), VaultPolicy { monthly_months: 0, ..VaultPolicy::default() });
     let store: &dyn Store = s.school.store.as_ref();
     let mut ids = Vec::new();
     for (day, content) in [(0, b"one"), (10, b"two"), (220, b"six")] {
@@ -301,7 +301,7 @@ fn a_copy_2_that_lost_something_freezes_until_custodians_looked_and_again_for_wh
         assert!(frozen());
     };
     lose(&next(b"two"));
-    let mut order = vault.new_order("school", Decision::Thaw, "a test").unwrap();
+    let mut order = vault.new_order("school", OrderAction::Thaw, "a test").unwrap();
     keys.iter().for_each(|k| order.sign(k));
     vault.carry_out("school", &order).unwrap();
     assert!(!frozen());

@@ -387,7 +387,7 @@ fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() 
     assert!(told.contains("its word 25, ") && told.contains("is not in the list"), "{told}");
     std::fs::write(d.join("settings.toml"), "[hold]\nkind = \"local\"\nimmutable = false\n")
         .unwrap();
-    let enrol = |name: &str, card: &strongroom_custody::Card| {
+    let enrol = |name: &str, card: &strongroom_custody::EnrolmentCard| {
         std::fs::write(d.join("card.json"), serde_json::to_string(card).unwrap()).unwrap();
         let args = [
             "enrol",
@@ -417,7 +417,7 @@ fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() 
     let (code, said) = enrol("good", &card);
     assert_eq!((code, standing("good")), (0, 0), "{said}");
     // A card without keys: whoever reads the vault alone has no password to it.
-    let bare = strongroom_custody::Card { keys: Vec::new(), ..card.clone() };
+    let bare = strongroom_custody::EnrolmentCard { keys: Vec::new(), ..card.clone() };
     let (code, said) = enrol("bare", &bare);
     assert!(code == 4 && said.contains("names no key file"), "{code} {said}");
     assert_eq!(standing("bare"), 1);

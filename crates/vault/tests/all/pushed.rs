@@ -17,8 +17,8 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    AuditOptions, Custodian, Decision, Ledger, MirrorOptions, Policy, Role, SigningKey, Trust,
-    audit, mirror,
+    AuditOptions, Custodian, Ledger, MirrorOptions, OrderAction, SignerRole, SigningKey, Trust,
+    VaultPolicy, audit, mirror,
 };
 use strongroom_engine::{publish::signing_key, replicate as copies};
 use strongroom_model::{Clock, Silent};
@@ -28,8 +28,10 @@ use strongroom_vault::Vault;
 /// Pushes as a bucket is pushed to: with a chain of the school's own key.
 fn push(s: &Stage) {
     let key = signing_key(s.school.repo.key()).unwrap();
-    let trust =
-        Trust::Keys(vec![(s.hand.key().public(), Role::Vault), (key.public(), Role::School)]);
+    let trust = Trust::Keys(vec![
+        (s.hand.key().public(), SignerRole::Vault),
+        (key.public(), SignerRole::School),
+    ]);
     let dir = s.school.dir.join("pusher");
     let ledger = Ledger::open(s.hand.store.clone(), Some(key), &trust, Some(&dir)).unwrap();
     let now = || Ok(Timestamp::now());
@@ -138,7 +140,7 @@ fn an_order_is_for_one_holding() {
             named.map(|(k, n)| Custodian { name: n.into(), key: k.public() }).collect();
         vault.enrol(name, what).unwrap();
     }
-    let mut order = vault.new_order("folder", Decision::Thaw, "a test").unwrap();
+    let mut order = vault.new_order("folder", OrderAction::Thaw, "a test").unwrap();
     keys.iter().for_each(|k| order.sign(k));
     let e = vault.carry_out("other", &order).unwrap_err().to_string();
     assert!(e.contains("another place"), "{e}");
@@ -209,7 +211,7 @@ fn a_flood_freezes_the_plan_by_push_and_by_pull_until_two_thaw_it() {
     };
     let frozen = |name: &str| vault.plan_expiry(name).unwrap().frozen;
     let thaw = |name: &str| {
-        let mut order = vault.new_order(name, Decision::Thaw, "a test").unwrap();
+        let mut order = vault.new_order(name, OrderAction::Thaw, "a test").unwrap();
         order.sign(&keys[0]);
         assert!(vault.carry_out(name, &order).is_err(), "one is not enough");
         order.sign(&keys[1]);
@@ -294,7 +296,7 @@ fn arrived(path: &str, version: &str, size_bytes: u64) -> Value {
 }
 
 /// A school that pushed once, as the vault witnessed it, and the largest of its packs.
-fn pushed(policy: Policy) -> (Stage, String) {
+fn pushed(policy: VaultPolicy) -> (Stage, String) {
     let s = stage_on(|h| Arc::new(h), policy);
     s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
     push(&s);
@@ -313,7 +315,7 @@ fn is_lost(s: &Stage, path: &str) -> bool {
 
 #[test]
 fn who_pushes_ends_no_loss_by_saying_so() {
-    let (s, pack) = pushed(Policy::default());
+    let (s, pack) = pushed(VaultPolicy::default());
     let file = std::path::Path::new(&s.hand.store.location()).join(&pack);
     let good = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -338,7 +340,7 @@ fn what_is_pushed_again_counts_when_the_vault_has_read_it() {
         audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
         bytes
     };
-    let (s, pack) = pushed(Policy::default());
+    let (s, pack) = pushed(VaultPolicy::default());
     let mut other = lose(&s, &pack);
     other[7] ^= 1;
     let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
@@ -347,7 +349,7 @@ fn what_is_pushed_again_counts_when_the_vault_has_read_it() {
     assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
     assert!(is_lost(&s, &pack), "it is as long, and another");
     // The honest push.
-    let (s, pack) = pushed(Policy::default());
+    let (s, pack) = pushed(VaultPolicy::default());
     lose(&s, &pack);
     push(&s);
     assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
@@ -356,7 +358,7 @@ fn what_is_pushed_again_counts_when_the_vault_has_read_it() {
 
 #[test]
 fn what_is_said_of_a_length_or_a_version_is_looked_at() {
-    let (s, pack) = pushed(Policy::default());
+    let (s, pack) = pushed(VaultPolicy::default());
     let new = |n: &str| {
         let name = hash_name(n.as_bytes());
         format!("data/{}/{name}", &name[..2])
@@ -387,7 +389,7 @@ fn what_is_said_of_a_length_or_a_version_is_looked_at() {
 
 #[test]
 fn what_was_lost_and_lies_there_in_two_versions_comes_back_as_one() {
-    let (s, pack) = pushed(Policy::default());
+    let (s, pack) = pushed(VaultPolicy::default());
     let file = std::path::Path::new(&s.hand.store.location()).join(&pack);
     let good = std::fs::read(&file).unwrap();
     rot(&file);
@@ -428,7 +430,7 @@ fn what_cannot_be_read_in_an_outage_is_read_after_it() {
 
 #[test]
 fn what_is_whole_is_held_with_the_length_that_was_found() {
-    let (s, _) = pushed(Policy::default());
+    let (s, _) = pushed(VaultPolicy::default());
     let bytes = Bytes::from(noise(9, 1_000));
     let name = hash_name(&bytes);
     let path = format!("data/{}/{name}", &name[..2]);
@@ -447,11 +449,11 @@ fn what_is_whole_is_held_with_the_length_that_was_found() {
 
 #[test]
 fn who_pushes_does_not_say_what_is_lost() {
-    let policy = Policy { monthly_months: 0, ..Policy::default() };
+    let policy = VaultPolicy { monthly_months: 0, ..VaultPolicy::default() };
     let (s, pack) = pushed(policy.clone());
     std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(&pack)).unwrap();
-    let policy = Policy { lock_days: 365, ..policy };
-    s.carry_out(&s.order(Decision::Policy { policy }, &[0, 1])).unwrap();
+    let policy = VaultPolicy { lock_days: 365, ..policy };
+    s.carry_out(&s.order(OrderAction::Policy { policy }, &[0, 1])).unwrap();
     // It finds that the lock cannot be made longer, and makes the others longer.
     push(&s);
     let mut holding = s.hand.open();

@@ -7,7 +7,7 @@ use crate::{
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use strongroom_custody::{Event, Ledger, SigningKey, Trust, VaultView};
+use strongroom_custody::{Ledger, LogEvent, SigningKey, Trust, VaultView};
 use strongroom_engine::replicate as copies;
 use strongroom_model::Silent;
 use strongroom_objects::{Kind, LocalDir, Store, hash_name};
@@ -27,7 +27,7 @@ fn a_strangers_chain_hides_nothing_at_a_recovery() {
     let open = Ledger::open(store.clone(), Some(stranger), &Trust::AsFound, Some(dir.path()));
     let all = paths(store.as_ref()).into_iter().collect();
     open.unwrap()
-        .append(vec![Event::Freed { paths: all, at: Timestamp::now() }], Timestamp::now())
+        .append(vec![LogEvent::Freed { paths: all, at: Timestamp::now() }], Timestamp::now())
         .unwrap();
     let junk = |folder: &str, bytes: Vec<u8>| {
         let bytes = Bytes::from(bytes);

@@ -9,7 +9,7 @@ use crate::{
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
-use strongroom_custody::{AuditOptions, Event, Policy};
+use strongroom_custody::{AuditOptions, LogEvent, VaultPolicy};
 use strongroom_engine::replicate as copies;
 use strongroom_model::Silent;
 use strongroom_objects::{Key, Kind, LocalDir, Put, Store, hash_name, testing::Distant};
@@ -75,7 +75,7 @@ fn what_is_pushed_and_never_sealed_is_an_alarm_before_the_next_seal() {
     let school = School::new(dir.path());
     let v = Vault::open(&dir.path().join("vault")).unwrap();
     let mut what = enrolment(&school);
-    what.policy = Policy { growth_bytes_free: 100_000, ..Policy::default() };
+    what.policy = VaultPolicy { growth_bytes_free: 100_000, ..VaultPolicy::default() };
     let (tokens, _) = v.enrol("school", what).unwrap();
     let v = std::sync::Arc::new(v);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -120,7 +120,7 @@ fn a_heap_of_small_objects_is_no_backup() {
         let mut lines = String::new();
         for n in 0..20_000 {
             let name = hash_name(format!("{n}").as_bytes());
-            let event = Event::Arrived {
+            let event = LogEvent::Arrived {
                 path: format!("index/{name}"),
                 version: "1".into(),
                 size_bytes: 1,
@@ -160,7 +160,7 @@ fn a_junk_manifest_is_read_once() {
     let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
     let held = s.hand.store.put_locked(&path, &junk, until).unwrap();
     let mut holding = s.hand.open();
-    let event = Event::Arrived {
+    let event = LogEvent::Arrived {
         path: path.clone(),
         version: held.version,
         size_bytes: held.size_bytes,
@@ -231,7 +231,7 @@ fn a_full_quota_sets_nothing_aside() {
     let s = vault::stage();
     let place = s.dir.path().join("vault/school");
     let at = Timestamp::now() - SignedDuration::from_hours(30);
-    let event = Event::Arrived {
+    let event = LogEvent::Arrived {
         path: format!("index/{}", hash_name(b"half a push")),
         version: "1".into(),
         size_bytes: 11,
@@ -355,7 +355,7 @@ fn half_a_line_of_the_journal_is_ended_by_who_writes_and_not_by_who_reads() {
     s.hand.open();
     assert_eq!(std::fs::read_to_string(&journal).unwrap(), half);
     let alarm =
-        |n: u8| Event::Alarm { at: Timestamp::now(), kind: "x".into(), text: n.to_string() };
+        |n: u8| LogEvent::Alarm { at: Timestamp::now(), kind: "x".into(), text: n.to_string() };
     let mut holding = s.hand.open();
     (1..=2).for_each(|n| holding.ledger_mut().note(&alarm(n)).unwrap());
     drop(holding);

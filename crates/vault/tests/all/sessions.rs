@@ -14,7 +14,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
-use strongroom_custody::{AuditOptions, Event, Manifest};
+use strongroom_custody::{AuditOptions, LogEvent, Manifest};
 use strongroom_engine::publish::signing_key;
 use strongroom_model::{Clock, Series, Silent};
 use strongroom_objects::{Key, Kind, Store, hash_name, path_of};
@@ -280,9 +280,15 @@ fn what_cannot_be_looked_at_keeps_nothing_else_aside() {
             let held = s.hand.store.put_locked(&path, &bytes, until).unwrap();
             assert!(hold.join(&path).exists());
             let (version, size_bytes) = (held.version, held.size_bytes);
-            events.push(Event::Arrived { path: path.clone(), version, size_bytes, until, at: now });
+            events.push(LogEvent::Arrived {
+                path: path.clone(),
+                version,
+                size_bytes,
+                until,
+                at: now,
+            });
             if matches!(kind, Kind::Data | Kind::Index) {
-                events.push(Event::Stray { path });
+                events.push(LogEvent::Stray { path });
             }
         }
     }

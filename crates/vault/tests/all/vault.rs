@@ -4,11 +4,11 @@
 
 use crate::common::{School, attack, noise, restic};
 use std::sync::Arc;
-use strongroom_custody::{Custodian, Policy, SigningKey};
+use strongroom_custody::{Custodian, SigningKey, VaultPolicy};
 use strongroom_engine::replicate as copies;
 use strongroom_model::Silent;
 use strongroom_objects::{Key, Kind, Store, VaultRest, VaultSettings, hash_name};
-use strongroom_vault::{Enrol, HoldEntry, Listening, May, RepoSettings, Vault, serve};
+use strongroom_vault::{CredentialRight, Enrol, HoldEntry, Listening, RepoSettings, Vault, serve};
 
 pub(crate) const SERVER: &str = "strongroom-vault";
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -28,12 +28,15 @@ pub(crate) fn enrolment(school: &School) -> Enrol {
         card: school.card(),
         custodians: ["ada", "bob"].map(|n| Custodian { name: n.into(), key: key() }).to_vec(),
         quorum: 2,
-        policy: Policy::default(),
+        policy: VaultPolicy::default(),
         settings: RepoSettings {
             hold: HoldEntry::Local { immutable: false },
             ..RepoSettings::default()
         },
-        credentials: vec![("push".into(), May::Push), ("read".into(), May::Read)],
+        credentials: vec![
+            ("push".into(), CredentialRight::Push),
+            ("read".into(), CredentialRight::Read),
+        ],
     }
 }
 
@@ -328,7 +331,10 @@ fn ten_nights_of_retention_and_prune_leave_no_copy_3_behind() {
     let hand = |name: &str| {
         let store: Arc<dyn LockedStore> = Arc::new(LocalHold::new(at(name), false));
         let state = at(&format!("{name}-state"));
-        (store.clone(), Hand::enrol(store, &s.school, &state, Policy::default(), Ahead::none()))
+        (
+            store.clone(),
+            Hand::enrol(store, &s.school, &state, VaultPolicy::default(), Ahead::none()),
+        )
     };
     let ((_, puller), (bucket, pushed)) = (hand("pulled"), hand("bucket"));
     let clock = TrustedClock::open(&at("pusher").join("clock"), vec![]).unwrap();

@@ -176,7 +176,7 @@ impl restore::Collections for Calendars {
         })
     }
 
-    fn is_settled<'a>(
+    fn has_properties<'a>(
         to: To<'a>,
         id: &'a ItemId,
         facts: &'a Facts,
@@ -197,7 +197,7 @@ impl restore::Collections for Calendars {
         })
     }
 
-    fn settle<'a>(
+    fn restore_properties<'a>(
         to: To<'a>,
         id: &'a ItemId,
         facts: &'a Facts,

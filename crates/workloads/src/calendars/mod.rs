@@ -8,10 +8,10 @@ mod parts;
 mod rows;
 
 use crate::{
-    Cursor, Error, Event, OwnerKind, escape,
-    restore::{Plan, Stopped, To, Wanted},
+    Cursor, Error, OwnerKind, SourceEvent, escape,
+    restore::{OwnerPlan, Stopped, To, Wanted},
     things::{NOT_KEPT, Thing, restore},
-    workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
+    workload::{Collection, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload},
 };
 use futures::future::BoxFuture;
 use strongroom_model::{AlarmKind, ItemId, ItemKind};
@@ -70,7 +70,7 @@ impl Workload for Calendars {
         of: Of<'a>,
         collection: &'a Collection,
         id: &'a ItemId,
-    ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
+    ) -> BoxFuture<'a, Result<SourceEvent<ListingRow>, Error>> {
         Box::pin(restore::row::<Self>(of, collection, id))
     }
 
@@ -110,7 +110,7 @@ impl Workload for Calendars {
         &'a self,
         to: To<'a>,
         wanted: Wanted,
-    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn OwnerPlan>>, Stopped>> {
         Box::pin(restore::plan::<Self>(to, wanted))
     }
 }

@@ -3,9 +3,9 @@
 
 use super::Calendars;
 use crate::{
-    Cursor, Error, ErrorKind, Event,
+    Cursor, Error, ErrorKind, SourceEvent,
     things::{Listed, Thing, scope},
-    workload::{Of, Row},
+    workload::{ListingRow, Of},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ pub(super) struct EventRows<'a> {
     user: ItemId,
     target: String,
     before: Option<String>,
-    ready: Option<VecDeque<Event<Row>>>,
+    ready: Option<VecDeque<SourceEvent<ListingRow>>>,
 }
 
 impl<'a> EventRows<'a> {
@@ -39,7 +39,7 @@ impl<'a> EventRows<'a> {
         }
     }
 
-    async fn list(&self) -> Result<VecDeque<Event<Row>>, Error> {
+    async fn list(&self) -> Result<VecDeque<SourceEvent<ListingRow>>, Error> {
         let request = Request::get(scope(&self.user), self.target.clone());
         let rows = self.client.list(&request).await?;
         let mut keys: Vec<String> =
@@ -55,26 +55,26 @@ impl<'a> EventRows<'a> {
             }
             None => events.extend(rows.into_iter().map(row)),
         }
-        events.push_back(Event::End { cursor: Cursor(now) });
+        events.push_back(SourceEvent::End { cursor: Cursor(now) });
         Ok(events)
     }
 }
 
-fn row(v: Value) -> Event<Row> {
+fn row(v: Value) -> SourceEvent<ListingRow> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
         let cause = "the calendar gave an event without id".into();
-        return Event::Skipped { id, name: Calendars::name(&v).into(), cause };
+        return SourceEvent::Skipped { id, name: Calendars::name(&v).into(), cause };
     }
-    Event::Item(Row::Item(Arc::new(Listed::<Calendars>::new(id, v))))
+    SourceEvent::Item(ListingRow::Item(Arc::new(Listed::<Calendars>::new(id, v))))
 }
 
-impl Feed<Row, Error> for EventRows<'_> {
+impl Feed<ListingRow, Error> for EventRows<'_> {
     fn is_full(&self) -> bool {
         self.before.is_none()
     }
 
-    fn next(&mut self) -> Coming<'_, Row, Error> {
+    fn next(&mut self) -> Coming<'_, ListingRow, Error> {
         Box::pin(async move {
             if self.ready.is_none() {
                 self.ready = Some(self.list().await?);

@@ -13,7 +13,7 @@ use strongroom_model::{
 };
 use strongroom_settings::{
     Ask, Empty, Limit, MICROSOFT_TENANT, Principal, Principals, Raw, ReadPart, Reader, Row, Shape,
-    row, rows, settle,
+    normalize, row, rows,
 };
 
 /// Collections asked for at once; the budgets of their scopes hold them back further.
@@ -78,7 +78,7 @@ pub async fn read(
         raw.managed_at = Some(taken);
         raw.collections.extend(managed);
     }
-    Ok(settle(tenant, taken, raw))
+    Ok(normalize(tenant, taken, raw))
 }
 
 /// What Graph answers itself.
@@ -478,7 +478,7 @@ pub async fn people(client: &Client, ids: &[String]) -> Result<Vec<ConfigObject>
         ids.iter().map(|id| format!("users/{}?{USER}", escape(id))).collect();
     let mut raw = Raw::default();
     raw.collections.insert(PEOPLE.to_owned(), (None, facts(client, &targets).await?));
-    Ok(settle("", client.clock().now(), raw)
+    Ok(normalize("", client.clock().now(), raw)
         .collections
         .remove(PEOPLE)
         .map(|c| c.objects)

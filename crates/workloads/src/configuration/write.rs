@@ -23,7 +23,7 @@ pub struct Call {
 
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Done {
+pub enum CallResult {
     /// It was done; the id of what was made.
     Done(Option<String>),
     /// A second administrator must approve it first.
@@ -34,7 +34,7 @@ pub enum Done {
 ///
 /// # Errors
 /// As the service answers; a call whose outcome is unknown is not repeated.
-pub async fn carry_out(client: &Client, call: &Call) -> Result<Done, Error> {
+pub async fn carry_out(client: &Client, call: &Call) -> Result<CallResult, Error> {
     let scope = if call.target.starts_with("identity/conditionalAccess") {
         Scope::Policies
     } else if call.target.starts_with("device") {
@@ -58,9 +58,11 @@ pub async fn carry_out(client: &Client, call: &Call) -> Result<Done, Error> {
         request = request.header("x-msft-approval-justification", BASE64.encode(JUSTIFICATION));
     }
     match client.json::<Value>(&request).await {
-        Ok(answer) => Ok(Done::Done(answer["id"].as_str().map(str::to_owned))),
+        Ok(answer) => Ok(CallResult::Done(answer["id"].as_str().map(str::to_owned))),
         // It is gone already, as it should be.
-        Err(e) if e.kind == ErrorKind::NotFound && call.method == "DELETE" => Ok(Done::Done(None)),
+        Err(e) if e.kind == ErrorKind::NotFound && call.method == "DELETE" => {
+            Ok(CallResult::Done(None))
+        }
         Err(e) if asks_for_approval(&e) => approved(client, call, &request, e).await,
         Err(e) => Err(e),
     }
@@ -81,8 +83,8 @@ async fn approved(
     call: &Call,
     request: &Request,
     refusal: Error,
-) -> Result<Done, Error> {
-    let waits = Ok(Done::WaitsForApproval(refusal.to_string()));
+) -> Result<CallResult, Error> {
+    let waits = Ok(CallResult::WaitsForApproval(refusal.to_string()));
     let list = Request::get(
         Scope::Intune,
         "deviceManagement/operationApprovalRequests?$filter=status eq 'approved'",
@@ -98,7 +100,7 @@ async fn approved(
     };
     for code in all.iter().filter(same).filter_map(|r| r["id"].as_str()).take(APPROVALS_MAX) {
         match client.json::<Value>(&request.clone().header("x-msft-approval-code", code)).await {
-            Ok(answer) => return Ok(Done::Done(answer["id"].as_str().map(str::to_owned))),
+            Ok(answer) => return Ok(CallResult::Done(answer["id"].as_str().map(str::to_owned))),
             // Approved for something else.
             Err(e) if asks_for_approval(&e) => {}
             Err(e) => return Err(e),

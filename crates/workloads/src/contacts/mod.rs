@@ -4,11 +4,12 @@ mod folders;
 mod vcard;
 
 use crate::{
-    Client, Cursor, Error, ErrorKind, Event, OwnerKind, escape,
-    restore::{Plan, Stopped, To, Wanted},
+    Client, Cursor, Error, ErrorKind, OwnerKind, SourceEvent, escape,
+    restore::{OwnerPlan, Stopped, To, Wanted},
     things::{NOT_KEPT, Part, Rows as ThingRows, Thing, Whole, restore},
     workload::{
-        Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload, looks_like_a_page,
+        Collection, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload,
+        looks_like_a_page,
     },
 };
 use futures::future::BoxFuture;
@@ -159,7 +160,7 @@ impl Workload for Contacts {
         of: Of<'a>,
         collection: &'a Collection,
         id: &'a ItemId,
-    ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
+    ) -> BoxFuture<'a, Result<SourceEvent<ListingRow>, Error>> {
         Box::pin(restore::row::<Self>(of, collection, id))
     }
 
@@ -187,7 +188,7 @@ impl Workload for Contacts {
         &'a self,
         to: To<'a>,
         wanted: Wanted,
-    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn OwnerPlan>>, Stopped>> {
         Box::pin(restore::plan::<Self>(to, wanted))
     }
 }

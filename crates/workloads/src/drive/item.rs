@@ -2,10 +2,10 @@
 
 use super::{DriveItem, FileHead, download, download_version, item, versions};
 use crate::{
-    Download, ErrorKind, Event, QuickXor,
+    Download, ErrorKind, QuickXor, SourceEvent,
     workload::{
-        Collection, Compared, Content, Failure, Fetched, Form, Item, Of, OlderPut, Place, Put,
-        Store, Version, Versions, looks_like_a_page,
+        Collection, Compared, Content, ContentStore, Failure, Fetched, Form, Item, ItemPlace, Of,
+        OlderPut, Put, Version, Versions, looks_like_a_page,
     },
 };
 use futures::future::BoxFuture;
@@ -53,7 +53,10 @@ fn is_page(name: &str, bytes: &[u8]) -> bool {
 }
 
 /// The bytes with their hash as OneDrive computes it.
-async fn read(mut download: Download<'_>, store: &dyn Store) -> Result<(Put, String), Failure> {
+async fn read(
+    mut download: Download<'_>,
+    store: &dyn ContentStore,
+) -> Result<(Put, String), Failure> {
     let mut hash = QuickXor::default();
     let mut writer = store.writer();
     while let Some(piece) = download.next().await? {
@@ -76,8 +79,8 @@ impl Item for File {
         self.parent.as_ref()
     }
 
-    fn place(&self) -> Place {
-        Place { folder: None, name: self.item.name.clone(), is_its_own: false }
+    fn place(&self) -> ItemPlace {
+        ItemPlace { folder: None, name: self.item.name.clone(), is_its_own: false }
     }
 
     fn modified(&self) -> Option<jiff::Timestamp> {
@@ -138,7 +141,7 @@ impl Item for File {
         of: Of<'a>,
         drive: &'a Collection,
         file: &'a str,
-        store: &'a dyn Store,
+        store: &'a dyn ContentStore,
     ) -> BoxFuture<'a, Result<Fetched, Failure>> {
         Box::pin(async move {
             match self.content(of, &drive.id, file, store).await {
@@ -172,7 +175,7 @@ impl Item for File {
         of: Of<'a>,
         drive: &'a Collection,
         v: &'a Version,
-        store: &'a dyn Store,
+        store: &'a dyn ContentStore,
     ) -> BoxFuture<'a, Result<Option<OlderPut>, Failure>> {
         Box::pin(async move {
             if v.size_bytes == Some(0) {
@@ -219,7 +222,7 @@ impl File {
         of: Of<'_>,
         drive: &ItemId,
         file: &str,
-        store: &dyn Store,
+        store: &dyn ContentStore,
     ) -> Result<Fetched, Failure> {
         let mut now = self.clone();
         let mut why = String::new();
@@ -262,7 +265,7 @@ impl File {
             };
             // It may have changed since it was listed.
             let listed = (head, now.item.e_tag.clone());
-            let Event::Item(again) = item(of.client, drive, &now.item.id).await? else {
+            let SourceEvent::Item(again) = item(of.client, drive, &now.item.id).await? else {
                 return Err(Failure::Gone);
             };
             let Some(head) = again.file.clone() else {

@@ -1,5 +1,5 @@
 use crate::{
-    Changes, Client, Error, ErrorKind, Event, Owner, OwnerKind, escape, workload::Version,
+    Changes, Client, Error, ErrorKind, Owner, OwnerKind, SourceEvent, escape, workload::Version,
 };
 use serde_json::Value;
 use strongroom_graph::{Download, Request, Scope};
@@ -114,19 +114,26 @@ pub fn changes<'c>(
 }
 
 /// One item by id.
-pub async fn item(client: &Client, drive: &ItemId, id: &ItemId) -> Result<Event<DriveItem>, Error> {
+pub async fn item(
+    client: &Client,
+    drive: &ItemId,
+    id: &ItemId,
+) -> Result<SourceEvent<DriveItem>, Error> {
     let target = format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0));
     Ok(read_item(client.json(&Request::get(Scope::Drives, target)).await?))
 }
 
-pub(super) fn read_item(v: Value) -> Event<DriveItem> {
+pub(super) fn read_item(v: Value) -> SourceEvent<DriveItem> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if v.get("deleted").is_some() {
-        return Event::Deleted(id);
+        return SourceEvent::Deleted(id);
     }
     let name = v["name"].as_str().unwrap_or_default().to_owned();
-    let skipped =
-        |cause: &str| Event::Skipped { id: id.clone(), name: (&name).into(), cause: cause.into() };
+    let skipped = |cause: &str| SourceEvent::Skipped {
+        id: id.clone(),
+        name: (&name).into(),
+        cause: cause.into(),
+    };
     if id.0.is_empty() || name.is_empty() {
         return skipped("the drive gave an item without id or name");
     }
@@ -160,7 +167,7 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
     };
     let time = |v: &Value| v.as_str().and_then(|t| t.parse().ok());
     let when = |name: &str| time(&v["fileSystemInfo"][name]).or_else(|| time(&v[name]));
-    Event::Item(DriveItem {
+    SourceEvent::Item(DriveItem {
         parent,
         name: name.clone(),
         file,

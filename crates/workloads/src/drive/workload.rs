@@ -2,11 +2,11 @@
 
 use super::{DriveItem, drive_is_there, drives_of, item::File, restore, root};
 use crate::{
-    Changes, Cursor, Error, ErrorKind, Event, OwnerKind,
-    restore::{Plan, Stopped, To, Wanted},
+    Changes, Cursor, Error, ErrorKind, OwnerKind, SourceEvent,
+    restore::{OwnerPlan, Stopped, To, Wanted},
     workload::{
-        Collection, CollectionHead, Collections, Container, Gone, IdScope, LeftOut, Of, Profile,
-        Row, Rows, Workload,
+        Collection, CollectionHead, Collections, Container, Gone, IdScope, LeftOut, ListingRow, Of,
+        Profile, Rows, Workload,
     },
 };
 use futures::future::BoxFuture;
@@ -62,28 +62,28 @@ struct Items<'a> {
 }
 
 /// A row of a drive; folders name its root as the one above them.
-fn row(item: DriveItem, root: &ItemId) -> Row {
-    let Some(parent) = item.parent.clone() else { return Row::Top(item.children) };
+fn row(item: DriveItem, root: &ItemId) -> ListingRow {
+    let Some(parent) = item.parent.clone() else { return ListingRow::Top(item.children) };
     let parent = (parent != *root).then_some(parent);
     if let Some(cause) = item.left_out {
-        return Row::LeftOut(LeftOut { id: item.id, parent, name: item.name, cause });
+        return ListingRow::LeftOut(LeftOut { id: item.id, parent, name: item.name, cause });
     }
     if let Some(head) = item.file.clone() {
-        return Row::Item(Arc::new(File { item, parent, head }));
+        return ListingRow::Item(Arc::new(File { item, parent, head }));
     }
     let mut facts = Facts::new(ItemKind::Folder, item.id.clone());
     facts.file =
         Some(FileState { created: item.created, modified: item.modified, ..FileState::default() });
     let (id, name, children) = (item.id, item.name, item.children);
-    Row::Container(Box::new(Container { id, parent, name, facts, children }))
+    ListingRow::Container(Box::new(Container { id, parent, name, facts, children }))
 }
 
-impl Feed<Row, Error> for Items<'_> {
+impl Feed<ListingRow, Error> for Items<'_> {
     fn is_full(&self) -> bool {
         self.changes.is_full()
     }
 
-    fn next(&mut self) -> Coming<'_, Row, Error> {
+    fn next(&mut self) -> Coming<'_, ListingRow, Error> {
         Box::pin(async move { Ok(self.changes.next().await?.map(|item| row(item, &self.root))) })
     }
 }
@@ -193,7 +193,7 @@ impl<S: Shelf> Workload for S {
         of: Of<'a>,
         drive: &'a Collection,
         id: &'a ItemId,
-    ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
+    ) -> BoxFuture<'a, Result<SourceEvent<ListingRow>, Error>> {
         Box::pin(async move {
             let item = super::item(of.client, &drive.id, id).await?;
             Ok(item.map(|item| row(item, &root_of(drive))))
@@ -204,10 +204,10 @@ impl<S: Shelf> Workload for S {
         &'a self,
         to: To<'a>,
         wanted: Wanted,
-    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn OwnerPlan>>, Stopped>> {
         Box::pin(async move {
             let plan = restore::plan(to, wanted).await?;
-            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
+            Ok(plan.map(|plan| Box::new(plan) as Box<dyn OwnerPlan>))
         })
     }
 }

@@ -1,5 +1,5 @@
 use super::read::{DriveItem, read_item};
-use crate::{Client, Error, ErrorKind, Event, escape};
+use crate::{Client, Error, ErrorKind, SourceEvent, escape};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use strongroom_graph::{Request, Scope};
@@ -14,7 +14,7 @@ pub struct Uploaded {
 
 fn expect(v: Value, what: &str) -> Result<DriveItem, Error> {
     match read_item(v) {
-        Event::Item(item) => Ok(item),
+        SourceEvent::Item(item) => Ok(item),
         _ => Err(Error::new(ErrorKind::BadAnswer, format!("{what} was answered without an item"))),
     }
 }

@@ -6,7 +6,7 @@ use super::{
     well_known_folders,
 };
 use crate::{
-    Cursor, Error, Event,
+    Cursor, Error, SourceEvent,
     workload::{Collection, CollectionHead, Collections, Gone, Of},
 };
 use std::collections::{HashMap, HashSet};
@@ -89,30 +89,30 @@ async fn folder_news(of: Of<'_>, cursor: Option<&Cursor>) -> Result<Listing, Err
         let mut changes = folder_changes(of.client, &of.owner.id, link);
         loop {
             match changes.next().await {
-                Ok(Event::Item(f)) if f.is_search => {
+                Ok(SourceEvent::Item(f)) if f.is_search => {
                     news.searches.insert(f.id);
                 }
-                Ok(Event::Item(f)) => {
+                Ok(SourceEvent::Item(f)) => {
                     news.removed.remove(&f.id);
                     news.told.remove(&f.id);
                     news.listed.insert(f.id.clone(), f);
                 }
-                Ok(Event::Deleted(id)) => {
+                Ok(SourceEvent::Deleted(id)) => {
                     news.listed.remove(&id);
                     news.told.remove(&id);
                     news.removed.insert(id);
                 }
-                Ok(Event::Skipped { id, .. }) if !id.0.is_empty() => {
+                Ok(SourceEvent::Skipped { id, .. }) if !id.0.is_empty() => {
                     news.told.insert(id);
                 }
-                Ok(Event::Skipped { id, name, cause }) => {
+                Ok(SourceEvent::Skipped { id, name, cause }) => {
                     news.skipped.push((id, name.into_string(), cause.into_string()));
                 }
-                Ok(Event::End { cursor }) => {
+                Ok(SourceEvent::End { cursor }) => {
                     news.link = cursor.0;
                     return Ok(news);
                 }
-                Err(e) if e.spoils_link() && link.is_some() => {
+                Err(e) if e.invalidates_link() && link.is_some() => {
                     link = None;
                     continue 'round;
                 }

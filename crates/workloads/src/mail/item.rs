@@ -2,10 +2,10 @@
 
 use super::{Head, Part, Proof, fetch, message, prove};
 use crate::{
-    ErrorKind, Event,
+    ErrorKind, SourceEvent,
     workload::{
-        Change, Collection, Compared, Content, Failure, Fetched, Form, Item, Of, Place, Sidecar,
-        Store,
+        Collection, Compared, Content, ContentStore, Failure, Fetched, Form, Item, ItemChange,
+        ItemPlace, Of, Sidecar,
     },
 };
 use bytes::Bytes;
@@ -34,7 +34,7 @@ fn fitting(state: &MessageState) -> MessageState {
     state
 }
 
-impl Change for Part {
+impl ItemChange for Part {
     fn id(&self) -> &ItemId {
         &self.id
     }
@@ -61,9 +61,9 @@ impl Item for Head {
         &self.subject
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> ItemPlace {
         let name = format!("{}.eml", message_name(self.at, &self.subject, &self.id.0));
-        Place { folder: Some(day_folder(self.at)), name, is_its_own: true }
+        ItemPlace { folder: Some(day_folder(self.at)), name, is_its_own: true }
     }
 
     fn modified(&self) -> Option<jiff::Timestamp> {
@@ -97,7 +97,7 @@ impl Item for Head {
         of: Of<'a>,
         _collection: &'a Collection,
         file: &'a str,
-        store: &'a dyn Store,
+        store: &'a dyn ContentStore,
     ) -> BoxFuture<'a, Result<Fetched, Failure>> {
         Box::pin(async move {
             let (content, unproven) = match self.content(of).await? {
@@ -128,7 +128,7 @@ impl Item for Head {
 }
 
 /// MIME, record, and what lies beside them.
-type Parts = (Bytes, super::Record, Vec<Bytes>);
+type Parts = (Bytes, super::MessageRecord, Vec<Bytes>);
 
 /// What came of asking for a message's content.
 enum Found {
@@ -170,7 +170,7 @@ impl Head {
             };
             why = text;
             match message(client, user, &self.id).await {
-                Ok(Event::Item(now)) if now.change_key != self.change_key => {
+                Ok(SourceEvent::Item(now)) if now.change_key != self.change_key => {
                     return Ok(Found::Newer(now));
                 }
                 Ok(_) => {}

@@ -17,11 +17,12 @@ pub use read::{
     folders_by_id, folders_of, is_event_message, message, message_changes, message_count,
     message_in, messages_by_id, present, unlisted_names, well_known_folders,
 };
-pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
+pub use record::{Attachment, AttachmentForm, MessageRecord, RECORD_VERSION};
 pub use workload::Mail;
 pub use write::{
-    Difference, Outgoing, Restored, Taken, compare, create_folder, create_message, delete_message,
-    find_folder, has_its_attachments, is_the_same, move_message, put_aside, set_state, state_of,
+    MessageDifference, Outgoing, RestoredMessage, Taken, compare, create_folder, create_message,
+    delete_message, find_folder, has_its_attachments, is_the_same, move_message,
+    move_to_deleted_items, set_state, state_of,
 };
 
 /// What the delta of messages selects: everything that a restore needs and a listing can give.

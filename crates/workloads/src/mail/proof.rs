@@ -5,7 +5,7 @@
 //! contradiction alone is no proof that something is missing; a beginning without its end is.
 
 use super::{
-    Record,
+    MessageRecord,
     bounded::{self, TooMuch},
     record::{Attachment, AttachmentForm},
 };
@@ -26,7 +26,7 @@ pub enum Proof {
 }
 
 /// Holds the bytes of a message against their own form and against what Graph tells of it.
-pub fn prove(mime: &[u8], record: &Record) -> Proof {
+pub fn prove(mime: &[u8], record: &MessageRecord) -> Proof {
     let said = &record.message;
     let Some(head_end) = head_end(mime) else {
         return Proof::Cut("what came ends within its headers".into());
@@ -186,8 +186,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn record(body: &str) -> Record {
-        Record {
+    fn record(body: &str) -> MessageRecord {
+        MessageRecord {
             v: super::super::RECORD_VERSION,
             message: json!({"internetMessageId": "<1@school.example>", "isDraft": false,
                 "hasAttachments": false, "body": {"contentType": "text", "content": body}}),

@@ -1,8 +1,8 @@
 use super::{
     SELECT,
-    record::{Attachment, AttachmentForm, RECORD_VERSION, Record},
+    record::{Attachment, AttachmentForm, MessageRecord, RECORD_VERSION},
 };
-use crate::{Changes, Client, Error, ErrorKind, Event, escape, workload::looks_like_a_page};
+use crate::{Changes, Client, Error, ErrorKind, SourceEvent, escape, workload::looks_like_a_page};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use mail_parser::PartType;
@@ -152,14 +152,14 @@ pub fn folder_changes<'c>(
     Changes::new(client, request, link, read_folder)
 }
 
-fn read_folder(v: Value) -> Event<MailFolder> {
+fn read_folder(v: Value) -> SourceEvent<MailFolder> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if v.get("@removed").is_some() {
-        return Event::Deleted(id);
+        return SourceEvent::Deleted(id);
     }
     // A row that tells less than that is no folder: whoever reads it asks for the folder.
     match (v["displayName"].as_str(), v["parentFolderId"].as_str()) {
-        (Some(name), Some(parent)) if !id.0.is_empty() => Event::Item(MailFolder {
+        (Some(name), Some(parent)) if !id.0.is_empty() => SourceEvent::Item(MailFolder {
             id,
             name: name.to_owned(),
             parent: parent.into(),
@@ -167,7 +167,7 @@ fn read_folder(v: Value) -> Event<MailFolder> {
             is_hidden: v["isHidden"].as_bool().unwrap_or_default(),
             children: v["childFolderCount"].as_u64().unwrap_or(0),
         }),
-        _ => Event::Skipped {
+        _ => SourceEvent::Skipped {
             id,
             name: Untrusted::default(),
             cause: "the mailbox gave a folder without id, name or place".into(),
@@ -192,7 +192,7 @@ pub async fn folders_below(
     );
     let rows = client.list(&request).await?;
     let read = rows.into_iter().map(|row| match read_folder(row) {
-        Event::Item(folder) => Ok(folder),
+        SourceEvent::Item(folder) => Ok(folder),
         _ => Err(Error::new(ErrorKind::BadAnswer, "a list of folders has one without id or name")),
     });
     read.collect()
@@ -208,7 +208,7 @@ pub async fn folders_by_id(
     let targets: Vec<String> = ids.iter().map(target).collect();
     let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
     let read = answers.into_iter().map(|answer| match answer.map(read_folder) {
-        Ok(Event::Item(folder)) => Ok(Some(folder)),
+        Ok(SourceEvent::Item(folder)) => Ok(Some(folder)),
         Ok(_) => Err(Error::new(ErrorKind::BadAnswer, "a folder came without id or name")),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
@@ -253,7 +253,7 @@ pub async fn well_known_folders(
     let mut found = Vec::new();
     for (name, answer) in names.iter().zip(answers) {
         match answer.map(read_folder) {
-            Ok(Event::Item(folder)) => {
+            Ok(SourceEvent::Item(folder)) => {
                 found.push((*name, folder, unlisted_names().contains(name)));
             }
             Ok(_) => {}
@@ -303,21 +303,21 @@ const ALWAYS_THERE: &[&str] = &[
 const STATE: &[&str] =
     &["id", "changeKey", "isRead", "flag", "categories", "lastModifiedDateTime", "parentFolderId"];
 
-fn read_news(v: Value) -> Event<News> {
+fn read_news(v: Value) -> SourceEvent<News> {
     let whole = ALWAYS_THERE.iter().all(|name| v.get(name).is_some());
     if whole || v.get("@removed").is_some() {
         return read_head(v).map(News::Whole);
     }
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     let Some(map) = v.as_object().filter(|_| !id.0.is_empty()) else {
-        return Event::Skipped {
+        return SourceEvent::Skipped {
             id,
             name: Untrusted::default(),
             cause: "the mailbox gave a message without id".into(),
         };
     };
     let told = |name: &str| map.get(name).cloned();
-    Event::Item(News::Part(Part {
+    SourceEvent::Item(News::Part(Part {
         content: map.keys().any(|k| !k.starts_with('@') && !STATE.contains(&k.as_str())),
         change_key: told("changeKey").and_then(|k| k.as_str().map(str::to_owned)),
         is_read: told("isRead").and_then(|r| r.as_bool()),
@@ -328,7 +328,11 @@ fn read_news(v: Value) -> Event<News> {
 }
 
 /// One message by id.
-pub async fn message(client: &Client, user: &ItemId, id: &ItemId) -> Result<Event<Head>, Error> {
+pub async fn message(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+) -> Result<SourceEvent<Head>, Error> {
     let target = format!("users/{}/messages/{}?$select={SELECT}", escape(&user.0), escape(&id.0));
     Ok(read_head(client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?))
 }
@@ -339,23 +343,23 @@ pub async fn message_in(
     user: &ItemId,
     folder: &ItemId,
     id: &ItemId,
-) -> Result<Event<Head>, Error> {
+) -> Result<SourceEvent<Head>, Error> {
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     let target = format!("{base}?$select={SELECT},parentFolderId");
     let row: Value = client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
     match row["parentFolderId"].as_str() {
-        Some(parent) if parent != folder.0 => Ok(Event::Deleted(id.clone())),
+        Some(parent) if parent != folder.0 => Ok(SourceEvent::Deleted(id.clone())),
         _ => Ok(read_head(row)),
     }
 }
 
-fn read_head(mut v: Value) -> Event<Head> {
+fn read_head(mut v: Value) -> SourceEvent<Head> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if v.get("@removed").is_some() {
-        return Event::Deleted(id);
+        return SourceEvent::Deleted(id);
     }
     let Some(map) = v.as_object_mut().filter(|_| !id.0.is_empty()) else {
-        return Event::Skipped {
+        return SourceEvent::Skipped {
             id,
             name: Untrusted::default(),
             cause: "the mailbox gave a message without id".into(),
@@ -375,7 +379,7 @@ fn read_head(mut v: Value) -> Event<Head> {
     take("parentFolderId");
     let state = MessageState { is_read, flag: set_flag(flag), categories: texts(&categories) };
     let when = |name: &str| v[name].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
-    Event::Item(Head {
+    SourceEvent::Item(Head {
         at: when("receivedDateTime")
             .or_else(|| when("sentDateTime"))
             .or_else(|| when("createdDateTime")),
@@ -393,11 +397,12 @@ pub async fn fetch(
     client: &Client,
     user: &ItemId,
     head: &Head,
-) -> Result<(Bytes, Record, Vec<Bytes>), Error> {
+) -> Result<(Bytes, MessageRecord, Vec<Bytes>), Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&head.id.0));
     let mime = client.bytes(&Request::get(scope.clone(), format!("{base}/$value"))).await?;
-    let mut record = Record { v: RECORD_VERSION, message: head.fixed.clone(), attachments: None };
+    let mut record =
+        MessageRecord { v: RECORD_VERSION, message: head.fixed.clone(), attachments: None };
     let mut beside = Vec::new();
     if !may_have_attachments(head, &mime) {
         return Ok((mime, record, beside));
@@ -553,7 +558,7 @@ pub fn present<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Change
     Changes::new(client, request, None, |v| {
         let text = |name: &str| v[name].as_str().unwrap_or_default().to_owned();
         match (text("id"), v.get("@removed")) {
-            (id, None) if !id.is_empty() => Event::Item(Present {
+            (id, None) if !id.is_empty() => SourceEvent::Item(Present {
                 id: id.into(),
                 change_key: text("changeKey"),
                 message_id: text("internetMessageId"),
@@ -563,7 +568,7 @@ pub fn present<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Change
                     categories: texts(&v["categories"]),
                 },
             }),
-            (id, _) => Event::Deleted(id.into()),
+            (id, _) => SourceEvent::Deleted(id.into()),
         }
     })
 }
@@ -580,7 +585,7 @@ pub async fn messages_by_id(
     let targets: Vec<String> = ids.iter().map(target).collect();
     let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
     let read = answers.into_iter().map(|answer| match answer.map(read_head) {
-        Ok(Event::Item(head)) => Ok(Some(head)),
+        Ok(SourceEvent::Item(head)) => Ok(Some(head)),
         Ok(_) => Err(Error::new(ErrorKind::BadAnswer, "a message came without id")),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),

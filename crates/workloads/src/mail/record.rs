@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strongroom_model::Stored;
 
-/// The version of [`Record`] that this code writes.
+/// The version of [`MessageRecord`] that this code writes.
 pub const RECORD_VERSION: u32 = 1;
 
 /// What is stored beside a message's MIME: what MIME does not say, or says in another way than
@@ -11,7 +11,7 @@ pub const RECORD_VERSION: u32 = 1;
 /// What changes while the content stays (read, flag, categories) is *not* here: it rides on the
 /// node, so that a flipped flag rewrites no record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct MessageRecord {
     /// Format version, [`RECORD_VERSION`].
     pub v: u32,
     /// The message's properties as Graph gave them.
@@ -21,12 +21,12 @@ pub struct Record {
     pub attachments: Option<Vec<Attachment>>,
 }
 
-impl Stored for Record {
+impl Stored for MessageRecord {
     const NAME: &'static str = "the record beside a message";
     const VERSION: u32 = RECORD_VERSION;
 }
 
-impl Record {
+impl MessageRecord {
     /// Its attachments in order.
     pub fn attachments(&self) -> &[Attachment] {
         self.attachments.as_deref().unwrap_or_default()

@@ -1,15 +1,16 @@
 //! Mail goes back: what the mailbox holds, what is to be done, and how it came back.
 
 use super::{
-    MailFolder, Outgoing, Present, Record, Taken, WELL_KNOWN, create_folder, create_message,
+    MailFolder, MessageRecord, Outgoing, Present, Taken, WELL_KNOWN, create_folder, create_message,
     delete_message, find_folder, folder_changes, folders_below, has_its_attachments, is_the_same,
-    messages_by_id, move_message, present, put_aside, set_state, state_of, unlisted_names,
-    well_known_folders,
+    messages_by_id, move_message, move_to_deleted_items, present, set_state, state_of,
+    unlisted_names, well_known_folders,
 };
 use crate::{
-    Error, ErrorKind, Event,
+    Error, ErrorKind, SourceEvent,
     restore::{
-        Action, Cost, Into, Kept, KeptFolder, Outcome, Plan, Restored, Step, Stopped, To, Wanted,
+        Action, Into, OwnerPlan, RestoreCost, RestoreOutcome, RestoreStep, RestoredItem, Stopped,
+        StoredFolder, StoredItem, To, Wanted,
     },
 };
 use bytes::Bytes;
@@ -25,7 +26,7 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Clone)]
 struct MailWork {
     action: Action,
-    item: Kept,
+    item: StoredItem,
     /// Names of the folders above it in the tree.
     folder: Vec<String>,
     /// The message of the mailbox that is kept, moved or replaced.
@@ -72,15 +73,15 @@ impl There {
             let mut changes = present(to.client, &to.owner.id, &folder.id);
             loop {
                 match changes.next().await? {
-                    Event::Item(p) => {
+                    SourceEvent::Item(p) => {
                         let id = p.id.clone();
                         if there.messages.insert(id.clone(), (folder.id.clone(), p)).is_none() {
                             there.in_folder.entry(folder.id.clone()).or_default().push(id);
                         }
                     }
-                    Event::End { .. } => break,
+                    SourceEvent::End { .. } => break,
                     // What cannot be read is there: a second one is not put beside it.
-                    Event::Skipped { name, cause, .. } if name.is_empty() => {
+                    SourceEvent::Skipped { name, cause, .. } if name.is_empty() => {
                         return Err(Error::new(ErrorKind::BadAnswer, cause));
                     }
                     _ => {}
@@ -110,7 +111,7 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>,
     let base = wanted.base();
     let Wanted { items: messages, folders: empty, .. } = wanted;
     // Folders with names of their own are there, or are made by the mailbox.
-    let empty: Vec<&KeptFolder> = empty.iter().filter(|f| f.facts.label.is_none()).collect();
+    let empty: Vec<&StoredFolder> = empty.iter().filter(|f| f.facts.label.is_none()).collect();
     if messages.is_empty() && empty.is_empty() {
         return Ok(Some(MailPlan::default()));
     }
@@ -264,9 +265,9 @@ async fn all_folders(to: To<'_>) -> Result<Vec<MailFolder>, Error> {
     let mut changes = folder_changes(to.client, &to.owner.id, None);
     loop {
         match changes.next().await? {
-            Event::Item(f) if !f.is_search => all.push(f),
-            Event::End { .. } => break,
-            Event::Skipped { name, cause, .. } if name.is_empty() => {
+            SourceEvent::Item(f) if !f.is_search => all.push(f),
+            SourceEvent::End { .. } => break,
+            SourceEvent::Skipped { name, cause, .. } if name.is_empty() => {
                 return Err(Error::new(ErrorKind::BadAnswer, cause));
             }
             _ => {}
@@ -363,14 +364,14 @@ impl<'c> Folders<'c> {
     }
 }
 
-impl Plan for MailPlan {
-    fn steps(&self) -> Vec<Step> {
-        let messages = self.messages.iter().map(|w| Step {
+impl OwnerPlan for MailPlan {
+    fn steps(&self) -> Vec<RestoreStep> {
+        let messages = self.messages.iter().map(|w| RestoreStep {
             action: w.action,
             path: w.item.path.clone(),
             bytes: w.bytes(),
         });
-        let folders = self.folders.iter().map(|(path, _)| Step {
+        let folders = self.folders.iter().map(|(path, _)| RestoreStep {
             action: Action::Create,
             path: path.clone(),
             bytes: 0,
@@ -378,17 +379,17 @@ impl Plan for MailPlan {
         messages.chain(folders).collect()
     }
 
-    fn cost(&self) -> Cost {
+    fn cost(&self) -> RestoreCost {
         let mailbox_bytes = self.messages.iter().map(MailWork::bytes).sum();
-        Cost { mailbox_bytes, drive_units: 0 }
+        RestoreCost { mailbox_bytes, drive_units: 0 }
     }
 
-    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<Restored>, Stopped>> {
+    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<RestoredItem>, Stopped>> {
         Box::pin(apply(self, to))
     }
 }
 
-async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
+async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stopped> {
     let todo: Vec<&MailWork> = plan.messages.iter().filter(|w| w.action != Action::Keep).collect();
     let first = todo.first().map(|w| &w.item.path);
     let Some(first) = first.or(plan.folders.first().map(|(path, _)| path)) else {
@@ -400,7 +401,7 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
         // One owner's mailbox does not stop the others.
         Err(e) => {
             let empty = plan.folders.iter();
-            let empty = empty.map(|(path, _)| Restored::failed(path, Action::Create, &e));
+            let empty = empty.map(|(path, _)| RestoredItem::failed(path, Action::Create, &e));
             return Ok(todo.into_iter().map(|w| failed(w, &e)).chain(empty).collect());
         }
     };
@@ -409,12 +410,12 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     let mut rows = Vec::new();
     for (path, folder) in &plan.folders {
         let outcome = match folders.made(folder).await {
-            Ok(_) => Outcome::Identical,
-            Err(e) => Outcome::Failed { why: e.to_string().into() },
+            Ok(_) => RestoreOutcome::Identical,
+            Err(e) => RestoreOutcome::Failed { why: e.to_string().into() },
         };
         to.progress.advance(1, 0);
         let (path, action) = (path.into(), Action::Create);
-        rows.push(Restored { path, action, outcome, sent_bytes: 0 });
+        rows.push(RestoredItem { path, action, outcome, sent_bytes: 0 });
     }
     for w in todo {
         match folders.made(&w.folder).await {
@@ -426,7 +427,7 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
-            Ok(outcome) => Restored {
+            Ok(outcome) => RestoredItem {
                 path: (&w.item.path).into(),
                 action: w.action,
                 outcome,
@@ -443,7 +444,7 @@ fn job<'a>(
     w: &'a MailWork,
     folder: ItemId,
     taken: &'a Taken,
-) -> BoxFuture<'a, (&'a MailWork, Result<Outcome, Stopped>)> {
+) -> BoxFuture<'a, (&'a MailWork, Result<RestoreOutcome, Stopped>)> {
     Box::pin(async move {
         let done = one(to, w, &folder, taken).await;
         to.progress.advance(1, w.bytes());
@@ -451,8 +452,8 @@ fn job<'a>(
     })
 }
 
-fn failed(w: &MailWork, why: impl ToString) -> Restored {
-    Restored::failed(&w.item.path, w.action, why)
+fn failed(w: &MailWork, why: impl ToString) -> RestoredItem {
+    RestoredItem::failed(&w.item.path, w.action, why)
 }
 
 /// Puts a message back that is there, and reads it again.
@@ -461,7 +462,7 @@ async fn put_back(
     w: &MailWork,
     id: &ItemId,
     folder: &ItemId,
-) -> Result<Outcome, Stopped> {
+) -> Result<RestoreOutcome, Stopped> {
     let (client, user) = (to.client, &to.owner.id);
     // Where it stands now it may be nobody's to change.
     if w.misplaced {
@@ -474,14 +475,19 @@ async fn put_back(
     let (now, at) = state_of(client, user, id).await?;
     if w.misplaced && at != *folder {
         let why = "the service took it, and it does not stand in its folder".to_owned();
-        return Ok(Outcome::Failed { why: why.into() });
+        return Ok(RestoreOutcome::Failed { why: why.into() });
     }
     let is_right = w.state_is_right || same_state(&w.item.facts, &now);
     let other = "it is not read, flagged or in its categories as it was".to_owned();
-    Ok(Outcome::of((!is_right).then_some(other).into_iter().collect()))
+    Ok(RestoreOutcome::of((!is_right).then_some(other).into_iter().collect()))
 }
 
-async fn one(to: To<'_>, w: &MailWork, folder: &ItemId, taken: &Taken) -> Result<Outcome, Stopped> {
+async fn one(
+    to: To<'_>,
+    w: &MailWork,
+    folder: &ItemId,
+    taken: &Taken,
+) -> Result<RestoreOutcome, Stopped> {
     let state = w.item.facts.message.clone().unwrap_or_default();
     if let (Action::Move, Some(id)) = (w.action, &w.over) {
         match put_back(to, w, id, folder).await {
@@ -509,18 +515,18 @@ async fn one(to: To<'_>, w: &MailWork, folder: &ItemId, taken: &Taken) -> Result
     if done.differences.iter().any(|d| d.is_loss) {
         // Half a message is worse than none, and the next try makes it anew.
         delete_message(to.client, &to.owner.id, &done.id).await?;
-        return Ok(Outcome::Failed {
+        return Ok(RestoreOutcome::Failed {
             why: format!("it came back incomplete: {}", texts.join("; ")).into(),
         });
     }
     if let (Action::Replace, Some(id)) = (w.action, &w.over) {
         // What stands in its place goes to Deleted Items.
-        put_aside(to.client, &to.owner.id, id).await?;
+        move_to_deleted_items(to.client, &to.owner.id, id).await?;
     }
-    Ok(Outcome::of(texts))
+    Ok(RestoreOutcome::of(texts))
 }
 
-type Loaded = (Vec<u8>, Record, HashMap<String, Bytes>);
+type Loaded = (Vec<u8>, MessageRecord, HashMap<String, Bytes>);
 
 /// MIME, record and attachments, each verified by the repository.
 fn load(w: &MailWork) -> Result<Loaded, Stopped> {
@@ -530,8 +536,9 @@ fn load(w: &MailWork) -> Result<Loaded, Stopped> {
     for file in w.item.contents.beside()? {
         match file.facts.kind {
             ItemKind::MessageRecord if record.is_none() => {
-                let read = strongroom_model::Record::<Record>::from_bytes(&file.contents.read()?)
-                    .map_err(|e| Stopped::Stored(format!("{}: {e}", w.item.path).into()))?;
+                let read =
+                    strongroom_model::Record::<MessageRecord>::from_bytes(&file.contents.read()?)
+                        .map_err(|e| Stopped::Stored(format!("{}: {e}", w.item.path).into()))?;
                 record = Some(read.value);
             }
             ItemKind::Attachment => {

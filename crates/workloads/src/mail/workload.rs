@@ -2,9 +2,9 @@
 
 use super::{Head, News, folder_changes, folders, folders_below, folders_of, restore};
 use crate::{
-    Changes, Cursor, Error, ErrorKind, Event, OwnerKind,
-    restore::{Plan, Stopped, To, Wanted},
-    workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
+    Changes, Cursor, Error, ErrorKind, OwnerKind, SourceEvent,
+    restore::{OwnerPlan, Stopped, To, Wanted},
+    workload::{Collection, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload},
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -40,16 +40,16 @@ static PROFILE: Profile = Profile {
 
 struct Messages<'a>(Changes<'a, News>);
 
-impl Feed<Row, Error> for Messages<'_> {
+impl Feed<ListingRow, Error> for Messages<'_> {
     fn is_full(&self) -> bool {
         self.0.is_full()
     }
 
-    fn next(&mut self) -> Coming<'_, Row, Error> {
+    fn next(&mut self) -> Coming<'_, ListingRow, Error> {
         Box::pin(async move {
             Ok(self.0.next().await?.map(|news| match news {
-                News::Whole(head) => Row::Item(Arc::new(head)),
-                News::Part(part) => Row::Change(Arc::new(part)),
+                News::Whole(head) => ListingRow::Item(Arc::new(head)),
+                News::Part(part) => ListingRow::Change(Arc::new(part)),
             }))
         })
     }
@@ -85,11 +85,11 @@ impl Workload for Mail {
         of: Of<'a>,
         folder: &'a Collection,
         id: &'a ItemId,
-    ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
+    ) -> BoxFuture<'a, Result<SourceEvent<ListingRow>, Error>> {
         Box::pin(async move {
-            let head: Event<Head> =
+            let head: SourceEvent<Head> =
                 super::message_in(of.client, &of.owner.id, &folder.id, id).await?;
-            Ok(head.map(|head| Row::Item(Arc::new(head))))
+            Ok(head.map(|head| ListingRow::Item(Arc::new(head))))
         })
     }
 
@@ -138,11 +138,13 @@ impl Workload for Mail {
             let mut named = false;
             loop {
                 match folders.next().await? {
-                    Event::Item(f) => named |= f.id == collection.id,
-                    Event::Deleted(id) => named &= id != collection.id,
+                    SourceEvent::Item(f) => named |= f.id == collection.id,
+                    SourceEvent::Deleted(id) => named &= id != collection.id,
                     // One that cannot be read is not gone.
-                    Event::Skipped { id, .. } => named |= id.0.is_empty() || id == collection.id,
-                    Event::End { .. } => return Ok(named),
+                    SourceEvent::Skipped { id, .. } => {
+                        named |= id.0.is_empty() || id == collection.id
+                    }
+                    SourceEvent::End { .. } => return Ok(named),
                 }
             }
         })
@@ -152,10 +154,10 @@ impl Workload for Mail {
         &'a self,
         to: To<'a>,
         wanted: Wanted,
-    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn OwnerPlan>>, Stopped>> {
         Box::pin(async move {
             let plan = restore::plan(to, wanted).await?;
-            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
+            Ok(plan.map(|plan| Box::new(plan) as Box<dyn OwnerPlan>))
         })
     }
 }

@@ -1,7 +1,7 @@
 use super::{
     proof::text_told,
     read::{Head, MailFolder, messages_by_id, set_flag, texts},
-    record::{Attachment, AttachmentForm, Record},
+    record::{Attachment, AttachmentForm, MessageRecord},
 };
 use crate::{Client, Error, ErrorKind, escape};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -19,7 +19,7 @@ use strongroom_model::{ItemId, MessageState, limits};
 /// A message on its way back.
 pub struct Outgoing<'a> {
     /// Its record.
-    pub record: &'a Record,
+    pub record: &'a MessageRecord,
     /// Its state.
     pub state: &'a MessageState,
     /// Its MIME.
@@ -55,14 +55,14 @@ impl Taken {
 
 /// In what a message differs from what was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
+pub struct MessageDifference {
     /// In words.
     pub text: String,
     /// A text, a recipient or an attachment is missing.
     pub is_loss: bool,
 }
 
-impl Difference {
+impl MessageDifference {
     fn altered(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_loss: false }
     }
@@ -74,11 +74,11 @@ impl Difference {
 
 /// A message that is back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoredMessage {
     /// Its new id.
     pub id: ItemId,
     /// What is not identical; empty when all is.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<MessageDifference>,
 }
 
 fn folder_from(v: &Value) -> MailFolder {
@@ -255,7 +255,7 @@ pub async fn create_message(
     user: &ItemId,
     folder: &ItemId,
     out: &Outgoing<'_>,
-) -> Result<Restored, Error> {
+) -> Result<RestoredMessage, Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let in_mime = parts(out.mime);
     let content = |a: &Attachment| match &a.content {
@@ -271,7 +271,7 @@ pub async fn create_message(
     for a in out.record.attachments() {
         let bytes = content(a);
         if nested_attachments(a) {
-            differences.push(Difference::altered(format!(
+            differences.push(MessageDifference::altered(format!(
                 "attachments inside the nested item {:?} cannot return: Graph does not list them",
                 a.name
             )));
@@ -287,7 +287,7 @@ pub async fn create_message(
                 }
             }
             None if a.content == AttachmentForm::Reference => {
-                differences.push(Difference::altered(format!(
+                differences.push(MessageDifference::altered(format!(
                     "the link attachment {:?} cannot return: Graph v1.0 does not give its address",
                     a.name
                 )));
@@ -303,7 +303,7 @@ pub async fn create_message(
     // What the message holds before the larger attachments follow.
     let with_bytes = |a: &&Attachment| a.content != AttachmentForm::Reference;
     let first = out.record.attachments().iter().filter(with_bytes).take(with.len()).cloned();
-    let first = Record { attachments: Some(first.collect()), ..out.record.clone() };
+    let first = MessageRecord { attachments: Some(first.collect()), ..out.record.clone() };
     post["attachments"] = with.into();
     let folder_url =
         format!("users/{}/mailFolders/{}/messages", escape(&user.0), escape(&folder.0));
@@ -326,7 +326,7 @@ pub async fn create_message(
     match attach_and_compare(client, user, &id, out, later).await {
         Ok(more) => {
             differences.extend(more);
-            Ok(Restored { id, differences })
+            Ok(RestoredMessage { id, differences })
         }
         // Half a message is worse than none: the next try makes it anew.
         Err(e) => {
@@ -345,7 +345,7 @@ async fn attach_and_compare(
     id: &ItemId,
     out: &Outgoing<'_>,
     later: Vec<Later<'_>>,
-) -> Result<Vec<Difference>, Error> {
+) -> Result<Vec<MessageDifference>, Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     for (a, v, bytes) in later {
@@ -385,7 +385,7 @@ async fn find_message(
     client: &Client,
     user: &ItemId,
     folder_url: &str,
-    made: &Record,
+    made: &MessageRecord,
     out: &Outgoing<'_>,
 ) -> Result<Option<ItemId>, Error> {
     let Some(mid) = made.message["internetMessageId"].as_str() else { return Ok(None) };
@@ -419,7 +419,7 @@ pub async fn compare(
     user: &ItemId,
     id: &ItemId,
     out: &Outgoing<'_>,
-) -> Result<Vec<Difference>, Error> {
+) -> Result<Vec<MessageDifference>, Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     let now: Value = client
@@ -428,10 +428,10 @@ pub async fn compare(
     let want = &out.record.message;
     let mut differences = content_differences(want, &now, out.addresses);
     if now["isRead"] != json!(out.state.is_read) {
-        differences.push(Difference::altered("isRead differs"));
+        differences.push(MessageDifference::altered("isRead differs"));
     }
     if now["categories"] != json!(out.state.categories) {
-        differences.push(Difference::altered("the categories differ"));
+        differences.push(MessageDifference::altered("the categories differ"));
     }
     let flag = out
         .state
@@ -439,7 +439,7 @@ pub async fn compare(
         .as_ref()
         .map_or("notFlagged", |f| f["flagStatus"].as_str().unwrap_or("notFlagged"));
     if now["flag"]["flagStatus"] != flag {
-        differences.push(Difference::altered("the flag differs"));
+        differences.push(MessageDifference::altered("the flag differs"));
     }
     // What comes back without any has none to compare.
     let has_some = !out.record.attachments().is_empty() || now["hasAttachments"] == json!(true);
@@ -458,7 +458,7 @@ pub async fn is_the_same(
     client: &Client,
     user: &ItemId,
     now: &Head,
-    record: &Record,
+    record: &MessageRecord,
     addresses: &HashMap<String, String>,
 ) -> Result<bool, Error> {
     let mut shown = now.fixed.clone();
@@ -479,7 +479,7 @@ pub async fn has_its_attachments(
     client: &Client,
     user: &ItemId,
     now: &Head,
-    record: &Record,
+    record: &MessageRecord,
 ) -> Result<bool, Error> {
     if record.attachments().is_empty() && now.fixed["hasAttachments"] != json!(true) {
         return Ok(true);
@@ -492,7 +492,7 @@ fn content_differences(
     want: &Value,
     now: &Value,
     addresses: &HashMap<String, String>,
-) -> Vec<Difference> {
+) -> Vec<MessageDifference> {
     let mut differences = Vec::new();
     for name in [
         "subject",
@@ -510,7 +510,7 @@ fn content_differences(
         let same =
             a == b || (name.ends_with("DateTime") && time(a).is_some() && time(a) == time(b));
         if !same {
-            differences.push(Difference::altered(format!("{name} is {b}, was {a}")));
+            differences.push(MessageDifference::altered(format!("{name} is {b}, was {a}")));
         }
     }
     for name in ["sender", "from", "toRecipients", "ccRecipients", "bccRecipients", "replyTo"] {
@@ -526,8 +526,8 @@ fn content_differences(
             at.map(|at| there.swap_remove(at)).is_none()
         });
         differences.push(match lost.is_empty() {
-            true => Difference::altered(format!("{name} differs")),
-            false => Difference::lost(format!("{name} lacks {}", lost.join(", "))),
+            true => MessageDifference::altered(format!("{name} differs")),
+            false => MessageDifference::lost(format!("{name} lacks {}", lost.join(", "))),
         });
     }
     let (a, b) = (&want["body"], &now["body"]);
@@ -536,8 +536,8 @@ fn content_differences(
         // letter stays.
         let (before, after) = (text_told(a), text_told(b));
         differences.push(match after.contains(&before) {
-            true => Difference::altered("the body differs"),
-            false => Difference::lost(format!(
+            true => MessageDifference::altered("the body differs"),
+            false => MessageDifference::lost(format!(
                 "the body is another: it had {} letters, and has {}",
                 before.chars().count(),
                 after.chars().count()
@@ -547,7 +547,7 @@ fn content_differences(
     if want["@odata.type"].is_string() && want["@odata.type"] != now["@odata.type"] {
         // Graph makes none of them.
         let text = "an invitation or an answer to one comes back as plain mail";
-        differences.push(Difference::altered(text));
+        differences.push(MessageDifference::altered(text));
     }
     differences
 }
@@ -568,8 +568,8 @@ async fn attachments_differ(
     client: &Client,
     user: &ItemId,
     id: &ItemId,
-    record: &Record,
-) -> Result<Option<Difference>, Error> {
+    record: &MessageRecord,
+) -> Result<Option<MessageDifference>, Error> {
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     let with_content = |a: &&Attachment| a.content != AttachmentForm::Reference;
     let mut want: Vec<String> =
@@ -593,7 +593,11 @@ async fn attachments_differ(
         let at = rest.iter().position(|h| h == w);
         at.map(|at| rest.remove(at)).is_some()
     });
-    Ok(Some(if all_there { Difference::altered(text) } else { Difference::lost(text) }))
+    Ok(Some(if all_there {
+        MessageDifference::altered(text)
+    } else {
+        MessageDifference::lost(text)
+    }))
 }
 
 fn fingerprint(a: &Attachment) -> String {
@@ -657,7 +661,11 @@ pub async fn set_state(
 }
 
 /// Puts a message into Deleted Items.
-pub async fn put_aside(client: &Client, user: &ItemId, id: &ItemId) -> Result<(), Error> {
+pub async fn move_to_deleted_items(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+) -> Result<(), Error> {
     let target = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     match client.send(&Request::delete(Scope::Mailbox(user.0.clone()), target)).await {
         Ok(_) => Ok(()),

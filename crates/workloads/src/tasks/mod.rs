@@ -3,8 +3,8 @@
 mod parts;
 
 use crate::{
-    Client, Cursor, Error, Event, OwnerKind, escape,
-    restore::{Plan, Stopped, To, Wanted},
+    Client, Cursor, Error, OwnerKind, SourceEvent, escape,
+    restore::{OwnerPlan, Stopped, To, Wanted},
     things::{
         NOT_KEPT, Rows as ThingRows, Thing, Whole,
         ics::{self, Component, Ics},
@@ -12,7 +12,7 @@ use crate::{
         restore, scope,
     },
     workload::{
-        Collection, CollectionHead, Collections, IdScope, Of, Profile, Row, Rows, Workload,
+        Collection, CollectionHead, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload,
     },
 };
 use calcard::icalendar::{ICalendarComponentType as C, ICalendarProperty as P};
@@ -208,7 +208,7 @@ impl Workload for Tasks {
         of: Of<'a>,
         collection: &'a Collection,
         id: &'a ItemId,
-    ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
+    ) -> BoxFuture<'a, Result<SourceEvent<ListingRow>, Error>> {
         Box::pin(restore::row::<Self>(of, collection, id))
     }
 
@@ -238,7 +238,7 @@ impl Workload for Tasks {
         &'a self,
         to: To<'a>,
         wanted: Wanted,
-    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+    ) -> BoxFuture<'a, Result<Option<Box<dyn OwnerPlan>>, Stopped>> {
         Box::pin(restore::plan::<Self>(to, wanted))
     }
 }

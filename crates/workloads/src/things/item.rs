@@ -2,10 +2,10 @@
 
 use super::{Thing, Whole, address, scope};
 use crate::{
-    Changes, Client, Cursor, Error, ErrorKind, Event,
+    Changes, Client, Cursor, Error, ErrorKind, SourceEvent,
     workload::{
-        Change, Collection, Compared, Content, Failure, Fetched, Form, Item, Of, Place, Row,
-        Sidecar, Store,
+        Collection, Compared, Content, ContentStore, Failure, Fetched, Form, Item, ItemChange,
+        ItemPlace, ListingRow, Of, Sidecar,
     },
 };
 use futures::future::BoxFuture;
@@ -36,7 +36,7 @@ impl<T> std::fmt::Debug for Listed<T> {
 #[derive(Debug)]
 struct Less(ItemId);
 
-impl Change for Less {
+impl ItemChange for Less {
     fn id(&self) -> &ItemId {
         &self.0
     }
@@ -46,23 +46,23 @@ impl Change for Less {
     }
 }
 
-fn read_row<T: Thing>(v: Value) -> Event<Row> {
+fn read_row<T: Thing>(v: Value) -> SourceEvent<ListingRow> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if v.get("@removed").is_some() {
-        return Event::Deleted(id);
+        return SourceEvent::Deleted(id);
     }
     if id.0.is_empty() {
         let cause = format!("the mailbox gave a {} without id", T::WORD);
-        return Event::Skipped { id, name: T::name(&v).into(), cause: cause.into() };
+        return SourceEvent::Skipped { id, name: T::name(&v).into(), cause: cause.into() };
     }
     match T::ALWAYS_THERE.iter().all(|name| v.get(*name).is_some()) {
-        true => Event::Item(Row::Item(Arc::new(Listed::<T>::new(id, v)))),
-        false => Event::Item(Row::Change(Arc::new(Less(id)))),
+        true => SourceEvent::Item(ListingRow::Item(Arc::new(Listed::<T>::new(id, v)))),
+        false => SourceEvent::Item(ListingRow::Change(Arc::new(Less(id)))),
     }
 }
 
 /// The news of a collection.
-pub(crate) struct Rows<'c>(Changes<'c, Row>);
+pub(crate) struct Rows<'c>(Changes<'c, ListingRow>);
 
 impl<'c> Rows<'c> {
     pub(crate) fn new<T: Thing>(
@@ -77,12 +77,12 @@ impl<'c> Rows<'c> {
     }
 }
 
-impl Feed<Row, Error> for Rows<'_> {
+impl Feed<ListingRow, Error> for Rows<'_> {
     fn is_full(&self) -> bool {
         self.0.is_full()
     }
 
-    fn next(&mut self) -> Coming<'_, Row, Error> {
+    fn next(&mut self) -> Coming<'_, ListingRow, Error> {
         Box::pin(self.0.next())
     }
 }
@@ -132,12 +132,12 @@ impl<T: Thing> Item for Listed<T> {
         &self.name
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> ItemPlace {
         // Room for the id and the extension.
         let short = fit_name(&self.name, &self.id.0, &[]).0;
         let short: String = short.chars().take(80).collect();
         let name = format!("{}~{}{}", short.trim_end(), short_id(&self.id.0), T::EXTENSION);
-        Place { folder: None, name, is_its_own: true }
+        ItemPlace { folder: None, name, is_its_own: true }
     }
 
     fn modified(&self) -> Option<jiff::Timestamp> {
@@ -165,7 +165,7 @@ impl<T: Thing> Item for Listed<T> {
         of: Of<'a>,
         collection: &'a Collection,
         file: &'a str,
-        store: &'a dyn Store,
+        store: &'a dyn ContentStore,
     ) -> BoxFuture<'a, Result<Fetched, Failure>> {
         Box::pin(async move {
             let at = address::<T>(&of.owner.id, collection, &self.id);
@@ -193,7 +193,12 @@ impl<T: Thing> Item for Listed<T> {
 }
 
 impl<T: Thing> Listed<T> {
-    fn content(&self, whole: &Whole, file: &str, store: &dyn Store) -> Result<Fetched, Failure> {
+    fn content(
+        &self,
+        whole: &Whole,
+        file: &str,
+        store: &dyn ContentStore,
+    ) -> Result<Fetched, Failure> {
         let main = store.put(&T::file(whole), Form::Plain)?;
         let json = serde_json::to_vec(&whole.record()).map_err(|e| Failure::Item(e.to_string()))?;
         let mut sidecars = vec![Sidecar {

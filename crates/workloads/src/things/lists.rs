@@ -1,7 +1,7 @@
 //! Lists of things that have a delta of their own: folders of contacts, lists of tasks.
 
 use crate::{
-    Changes, Client, Cursor, Error, ErrorKind, Event, escape,
+    Changes, Client, Cursor, Error, ErrorKind, SourceEvent, escape,
     workload::{Collection, CollectionHead, Collections, Gone},
 };
 use serde_json::Value;
@@ -34,10 +34,10 @@ fn id_of(v: &Value) -> ItemId {
     ItemId(v["id"].as_str().unwrap_or_default().to_owned())
 }
 
-fn event(v: Value) -> Event<Value> {
+fn event(v: Value) -> SourceEvent<Value> {
     match v.get("@removed") {
-        Some(_) => Event::Deleted(id_of(&v)),
-        None => Event::Item(v),
+        Some(_) => SourceEvent::Deleted(id_of(&v)),
+        None => SourceEvent::Item(v),
     }
 }
 
@@ -67,7 +67,7 @@ impl Lists<'_> {
         let mut link = cursor.map(|c| c.0.clone());
         loop {
             match self.round(link.as_ref()).await {
-                Err(e) if e.spoils_link() && link.is_some() => link = None,
+                Err(e) if e.invalidates_link() && link.is_some() => link = None,
                 read => return read,
             }
         }
@@ -79,7 +79,7 @@ impl Lists<'_> {
         let mut changes = Changes::new(self.client, request, link.map(String::as_str), event);
         loop {
             match changes.next().await? {
-                Event::Item(v) => {
+                SourceEvent::Item(v) => {
                     let id = id_of(&v);
                     news.removed.remove(&id);
                     match (self.head)(&v) {
@@ -87,17 +87,17 @@ impl Lists<'_> {
                         None => drop(news.told.insert(id)),
                     }
                 }
-                Event::Deleted(id) => {
+                SourceEvent::Deleted(id) => {
                     news.listed.remove(&id);
                     news.told.remove(&id);
                     news.removed.insert(id);
                 }
                 // Of one that nobody can name again, nothing may be left out.
-                Event::Skipped { id, cause, .. } if id.0.is_empty() => {
+                SourceEvent::Skipped { id, cause, .. } if id.0.is_empty() => {
                     return Err(Error::new(ErrorKind::BadAnswer, cause));
                 }
-                Event::Skipped { id, .. } => drop(news.told.insert(id)),
-                Event::End { cursor } => {
+                SourceEvent::Skipped { id, .. } => drop(news.told.insert(id)),
+                SourceEvent::End { cursor } => {
                     news.link = cursor.0;
                     return Ok(news);
                 }

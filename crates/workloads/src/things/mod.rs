@@ -11,7 +11,7 @@ mod record;
 pub(crate) mod restore;
 
 pub(crate) use item::{Listed, Rows};
-pub(crate) use record::{Part, Record, Whole};
+pub(crate) use record::{Part, ThingRecord, Whole};
 
 use crate::{Client, Error, workload::Collection};
 use futures::future::BoxFuture;

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use strongroom_model::Stored;
 
-/// The version of [`Record`] that this code writes.
+/// The version of [`ThingRecord`] that this code writes.
 const RECORD_VERSION: u32 = 1;
 
 /// What is stored beside the file of a thing: all that Graph says of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct ThingRecord {
     /// Format version, [`RECORD_VERSION`].
     pub(crate) v: u32,
     /// Its properties as Graph gave them.
@@ -62,7 +62,7 @@ impl Part {
     }
 }
 
-impl Stored for Record {
+impl Stored for ThingRecord {
     const NAME: &'static str = "the record beside an item";
     const VERSION: u32 = RECORD_VERSION;
 }
@@ -78,12 +78,12 @@ pub(crate) struct Whole {
 
 impl Whole {
     /// The record of it.
-    pub(crate) fn record(&self) -> Record {
+    pub(crate) fn record(&self) -> ThingRecord {
         let parts: Vec<Part> = self.parts.iter().map(|(part, _)| part.clone()).collect();
         let mut value = self.value.clone();
         if let Some(map) = value.as_object_mut() {
             map.retain(|name, _| !name.contains('@'));
         }
-        Record { v: RECORD_VERSION, value, parts: (!parts.is_empty()).then_some(parts) }
+        ThingRecord { v: RECORD_VERSION, value, parts: (!parts.is_empty()).then_some(parts) }
     }
 }

@@ -1,9 +1,12 @@
 //! Things go back: what the mailbox holds, what is to be done, and how it came back.
 
-use super::{Listed, Record, Thing, Whole, content_of, item::change_key, scope};
+use super::{Listed, Thing, ThingRecord, Whole, content_of, item::change_key, scope};
 use crate::{
     Error, ErrorKind,
-    restore::{Action, Cost, Kept, KeptFolder, Outcome, Plan, Restored, Step, Stopped, To, Wanted},
+    restore::{
+        Action, OwnerPlan, RestoreCost, RestoreOutcome, RestoreStep, RestoredItem, Stopped,
+        StoredFolder, StoredItem, To, Wanted,
+    },
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -36,7 +39,7 @@ pub(crate) trait Collections: Thing {
     ) -> BoxFuture<'a, Result<Option<ItemId>, Error>>;
 
     /// Makes one what it was beyond its name; says what is lost.
-    fn settle<'a>(
+    fn restore_properties<'a>(
         _to: To<'a>,
         _id: &'a ItemId,
         _facts: &'a Facts,
@@ -45,7 +48,7 @@ pub(crate) trait Collections: Thing {
     }
 
     /// Whether one is what it was beyond its name.
-    fn is_settled<'a>(
+    fn has_properties<'a>(
         _to: To<'a>,
         _id: &'a ItemId,
         _facts: &'a Facts,
@@ -58,7 +61,7 @@ pub(crate) trait Collections: Thing {
 #[derive(Debug)]
 struct Work {
     action: Action,
-    item: Kept,
+    item: StoredItem,
     /// Names of the collections above it in the tree.
     folder: Vec<String>,
     /// What is there of it: collection and id.
@@ -166,15 +169,15 @@ impl<'t, T: Collections> Folders<'t, T> {
         self.known.insert(path.to_vec(), id.clone());
         // One that was made is to be what it was.
         if let (Some(id), Some(facts), true) = (&id, &facts, self.make)
-            && !T::is_settled(self.to, id, facts).await?
+            && !T::has_properties(self.to, id, facts).await?
         {
-            self.lost.extend(T::settle(self.to, id, facts).await?);
+            self.lost.extend(T::restore_properties(self.to, id, facts).await?);
         }
         Ok(id)
     }
 
     /// One that is there afterwards as it was; says what is lost.
-    async fn settled(&mut self, path: &[String]) -> Result<Vec<String>, Stopped> {
+    async fn ensure_path(&mut self, path: &[String]) -> Result<Vec<String>, Stopped> {
         self.id(path).await?;
         Ok(std::mem::take(&mut self.lost))
     }
@@ -196,7 +199,7 @@ fn folder_of(to: To<'_>, path: &str) -> Result<Vec<String>, Stopped> {
 }
 
 /// A stored thing, with what lies beside it.
-fn load(item: &Kept) -> Result<Whole, Stopped> {
+fn load(item: &StoredItem) -> Result<Whole, Stopped> {
     let mut record = None;
     let mut beside = HashMap::new();
     for file in item.contents.beside()? {
@@ -204,13 +207,13 @@ fn load(item: &Kept) -> Result<Whole, Stopped> {
         match file.facts.content_key {
             Some(sha256) => drop(beside.insert(sha256, Bytes::from(bytes))),
             None => {
-                let read = strongroom_model::Record::<Record>::from_bytes(&bytes)
+                let read = strongroom_model::Record::<ThingRecord>::from_bytes(&bytes)
                     .map_err(|e| Stopped::Stored(format!("{}: {e}", item.path).into()))?;
                 record = Some(read.value);
             }
         }
     }
-    let record: Record = record
+    let record: ThingRecord = record
         .ok_or_else(|| Stopped::Stored(format!("{} has no record beside it", item.path).into()))?;
     let mut parts = Vec::new();
     for part in record.parts.into_iter().flatten() {
@@ -226,9 +229,9 @@ fn load(item: &Kept) -> Result<Whole, Stopped> {
 pub(crate) async fn plan<T: Collections>(
     to: To<'_>,
     wanted: Wanted,
-) -> Result<Option<Box<dyn Plan>>, Stopped> {
+) -> Result<Option<Box<dyn OwnerPlan>>, Stopped> {
     let base = wanted.base();
-    let empty: Vec<&KeptFolder> =
+    let empty: Vec<&StoredFolder> =
         wanted.folders.iter().filter(|f| f.facts.label.is_none()).collect();
     let mut folders = Folders::<T>::new(to, &base, false);
     let targets = match to.is_in_place() {
@@ -295,7 +298,7 @@ pub(crate) async fn plan<T: Collections>(
                 || wanted.folders.iter().any(|f| f.path == path);
             let is_new = made.iter().any(|(at, _)| *at == path);
             if let Some(id) = folders.id(&below).await?.filter(|_| is_mine && !is_new)
-                && !T::is_settled(to, &id, &facts).await?
+                && !T::has_properties(to, &id, &facts).await?
             {
                 made.push((path, below));
             }
@@ -308,7 +311,7 @@ pub(crate) async fn plan<T: Collections>(
 /// How what is there compares with what is stored.
 async fn compared<T: Thing>(
     to: To<'_>,
-    item: &Kept,
+    item: &StoredItem,
     there: &There,
     is_in: bool,
 ) -> Result<Action, Stopped> {
@@ -327,7 +330,7 @@ async fn compared<T: Thing>(
 /// What is the same and has another id, and is no other stored item's.
 async fn twin<T: Thing>(
     to: To<'_>,
-    item: &Kept,
+    item: &StoredItem,
     there: &HashMap<ItemId, There>,
     mine: &HashSet<&ItemId>,
     target: Option<&ItemId>,
@@ -349,14 +352,14 @@ async fn twin<T: Thing>(
     Ok(None)
 }
 
-impl<T: Collections> Plan for ThingPlan<T> {
-    fn steps(&self) -> Vec<Step> {
-        let work = self.work.iter().map(|w| Step {
+impl<T: Collections> OwnerPlan for ThingPlan<T> {
+    fn steps(&self) -> Vec<RestoreStep> {
+        let work = self.work.iter().map(|w| RestoreStep {
             action: w.action,
             path: w.item.path.clone(),
             bytes: w.item.bytes_for(w.action),
         });
-        let folders = self.folders.iter().map(|(path, _)| Step {
+        let folders = self.folders.iter().map(|(path, _)| RestoreStep {
             action: Action::Create,
             path: path.clone(),
             bytes: 0,
@@ -364,26 +367,26 @@ impl<T: Collections> Plan for ThingPlan<T> {
         work.chain(folders).collect()
     }
 
-    fn cost(&self) -> Cost {
+    fn cost(&self) -> RestoreCost {
         let bytes = self.work.iter().map(|w| w.item.bytes_for(w.action));
-        Cost { mailbox_bytes: bytes.sum(), drive_units: 0 }
+        RestoreCost { mailbox_bytes: bytes.sum(), drive_units: 0 }
     }
 
-    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<Restored>, Stopped>> {
+    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<RestoredItem>, Stopped>> {
         Box::pin(async move {
             let mut folders = Folders::<T>::new(to, &self.base, true);
             let mut rows = Vec::new();
             for (path, folder) in &self.folders {
-                let made = folders.settled(folder).await;
+                let made = folders.ensure_path(folder).await;
                 to.progress.advance(1, 0);
                 rows.push(match made {
-                    Ok(differences) => Restored {
+                    Ok(differences) => RestoredItem {
                         path: path.into(),
                         action: Action::Create,
-                        outcome: Outcome::of(differences),
+                        outcome: RestoreOutcome::of(differences),
                         sent_bytes: 0,
                     },
-                    Err(e) => Restored::failed(path, Action::Create, e),
+                    Err(e) => RestoredItem::failed(path, Action::Create, e),
                 });
             }
             for w in self.work.iter().filter(|w| w.action != Action::Keep) {
@@ -395,13 +398,13 @@ impl<T: Collections> Plan for ThingPlan<T> {
                 };
                 to.progress.advance(1, bytes);
                 rows.push(match done {
-                    Ok(outcome) => Restored {
+                    Ok(outcome) => RestoredItem {
                         path: (&w.item.path).into(),
                         action: w.action,
                         outcome,
                         sent_bytes: bytes,
                     },
-                    Err(e) => Restored::failed(&w.item.path, w.action, e),
+                    Err(e) => RestoredItem::failed(&w.item.path, w.action, e),
                 });
             }
             Ok(rows)
@@ -410,7 +413,7 @@ impl<T: Collections> Plan for ThingPlan<T> {
 }
 
 /// Brings one thing back, and reads it again.
-async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome, Stopped> {
+async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<RestoreOutcome, Stopped> {
     let (client, user) = (to.client, &to.owner.id);
     let stored = tokio::task::block_in_place(|| load(&w.item))?;
     let here = w.over.as_ref().filter(|(collection, _)| collection == folder);
@@ -424,7 +427,7 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
         let now = read(id).await?;
         if T::is_told(&now.value) {
             let why = "others take part in it by now, and would be told of the change";
-            return Ok(Outcome::Failed { why: why.into() });
+            return Ok(RestoreOutcome::Failed { why: why.into() });
         }
         there = Some((id, now)).filter(|(_, now)| !T::must_be_new(now, &stored));
     }
@@ -471,13 +474,13 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
             let at = T::one(user, folder, &id);
             client.send(&Request::delete(scope(user), at)).await?;
         }
-        return Ok(Outcome::Failed { why: why.into() });
+        return Ok(RestoreOutcome::Failed { why: why.into() });
     }
     // It stood elsewhere: what was made anew is whole, so the other goes.
     if let (true, Some((collection, id))) = (is_new, &w.over) {
         client.send(&Request::delete(scope(user), T::one(user, collection, id))).await?;
     }
-    Ok(Outcome::of(differences))
+    Ok(RestoreOutcome::of(differences))
 }
 
 /// Whether something that was there is gone or empty now, however deep.
@@ -542,12 +545,14 @@ pub(crate) async fn row<T: Thing>(
     of: crate::workload::Of<'_>,
     collection: &crate::workload::Collection,
     id: &ItemId,
-) -> Result<crate::Event<crate::workload::Row>, Error> {
+) -> Result<crate::SourceEvent<crate::workload::ListingRow>, Error> {
     let listed = Listed::<T>::by_id(of, collection, id).await?;
     // It may have gone to another collection.
     match listed.value()["parentFolderId"].as_str().is_none_or(|p| p == collection.id.0) {
-        true => Ok(crate::Event::Item(crate::workload::Row::Item(std::sync::Arc::new(listed)))),
-        false => Ok(crate::Event::Deleted(id.clone())),
+        true => Ok(crate::SourceEvent::Item(crate::workload::ListingRow::Item(
+            std::sync::Arc::new(listed),
+        ))),
+        false => Ok(crate::SourceEvent::Deleted(id.clone())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Night, report::is_shared_in, same_path};
 use crate::{
-    Finding,
+    Violation,
     kept::{Kept, KeptFile},
     parse,
 };
@@ -17,7 +17,7 @@ pub(super) fn drive(
     kept: &Kept,
     person: &PersonState,
     room: &str,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let hidden = night.is_hidden(&person.id);
     let skipped = night.skipped_items(person);
@@ -82,7 +82,7 @@ fn folders(
     person: &PersonState,
     room: &str,
     (skipped, whole): (&BTreeSet<&str>, bool),
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let have: BTreeMap<&str, &str> = kept
         .drive_folders
@@ -115,7 +115,7 @@ pub(super) fn beside(
     kept: &Kept,
     person: &PersonState,
     room: &str,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     if night.is_hidden(&person.id) {
         return;

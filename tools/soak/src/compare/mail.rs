@@ -2,7 +2,7 @@
 
 use super::{Night, same_path};
 use crate::{
-    Finding,
+    Violation,
     kept::{Kept, KeptMessage},
     parse,
 };
@@ -19,7 +19,7 @@ pub(super) fn folders(
     kept: &Kept,
     person: &PersonState,
     room: &str,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let hidden = night.is_hidden(&person.id);
     let have: BTreeMap<&str, &crate::kept::KeptFolder> =
@@ -58,7 +58,7 @@ pub(super) fn messages(
     kept: &Kept,
     person: &PersonState,
     room: &str,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let hidden = night.is_hidden(&person.id);
     let skipped = night.skipped_items(person);

@@ -2,15 +2,15 @@
 
 use super::{Night, things};
 use crate::{
-    Finding, alarms as law,
+    Violation, alarms as law,
     kept::{Kept, KeptFile},
 };
 use graph_sim::year::{Event, FileState, PersonState, State};
 use std::collections::BTreeSet;
 use strongroom_engine::BackupReport;
-use strongroom_model::{AlarmKind, Severity};
+use strongroom_model::{AlarmKind, AlarmSeverity};
 
-pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
+pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Violation>) {
     let mut tell = |law: &str, person: Option<&str>, item: &str, detail: String| {
         found.push(night.finding(law, person, item, detail));
     };
@@ -83,7 +83,7 @@ pub(super) fn without(
     night: &Night<'_>,
     report: &BackupReport,
     person: &PersonState,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     if night.has_lasting_fault() {
         return;
@@ -105,7 +105,7 @@ pub(super) fn without(
 }
 
 /// Nothing is counted as new that was there before.
-pub(super) fn counts(night: &Night<'_>, report: &BackupReport, found: &mut Vec<Finding>) {
+pub(super) fn counts(night: &Night<'_>, report: &BackupReport, found: &mut Vec<Violation>) {
     let ids = |s: &State| -> BTreeSet<String> {
         let all = s.people.iter().flat_map(|p| {
             let messages = p.messages.iter().map(|m| &m.id);
@@ -144,7 +144,7 @@ fn of_deletion(kind: AlarmKind) -> bool {
     matches!(kind, AlarmKind::MailboxPurge | AlarmKind::MassDelete | AlarmKind::VersionFlush)
 }
 
-pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<Finding>) {
+pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<Violation>) {
     if night.number == 0 {
         return;
     }
@@ -154,7 +154,7 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
     };
     let (mail, files) = (total(|g| g.messages), total(|g| g.files));
     let high = |test: &dyn Fn(AlarmKind) -> bool| {
-        report.alarms.iter().any(|a| a.severity == Severity::High && test(a.kind))
+        report.alarms.iter().any(|a| a.severity == AlarmSeverity::High && test(a.kind))
     };
     let of_things = |n: usize| {
         let pick = |g: &law::Gone| g.things.get(n).copied().unwrap_or_default();
@@ -254,7 +254,7 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
     if attacked || night.attacked_unseen {
         return;
     }
-    for a in report.alarms.iter().filter(|a| a.severity == Severity::High) {
+    for a in report.alarms.iter().filter(|a| a.severity == AlarmSeverity::High) {
         let of_data = of_deletion(a.kind)
             || matches!(
                 a.kind,
@@ -279,7 +279,7 @@ pub(super) fn tags(
     night: &Night<'_>,
     report: &BackupReport,
     kept: &Kept,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     // A run that could read nothing made none.
     if report.snapshot.is_none() {
@@ -309,7 +309,7 @@ pub(super) fn coverage(
     kept: &Kept,
     person: &PersonState,
     room: &str,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     if night.is_hidden(&person.id) || !night.skipped_items(person).is_empty() {
         return;

@@ -7,16 +7,19 @@ use super::{
     same_path,
 };
 use crate::{
-    Finding,
+    Violation,
     kept::{Kept, KeptFile},
     parse,
 };
 use graph_sim::year::{FileState, LibraryState, SiteState};
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_engine::{BackupReport, backup::Skip};
+use strongroom_engine::{BackupReport, backup::SkippedItem};
 
 /// What the run says that it could not read of a site, by what it calls the site.
-pub(super) fn skips_of<'n>(night: &'n Night<'_>, room: &'n str) -> impl Iterator<Item = &'n Skip> {
+pub(super) fn skips_of<'n>(
+    night: &'n Night<'_>,
+    room: &'n str,
+) -> impl Iterator<Item = &'n SkippedItem> {
     let all = night.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
     all.filter(move |s| s.scope.as_str().ends_with(room))
 }
@@ -27,7 +30,12 @@ fn is_file(site: &SiteState, id: &str) -> bool {
     })
 }
 
-pub(super) fn all(night: &Night<'_>, report: &BackupReport, kept: &Kept, found: &mut Vec<Finding>) {
+pub(super) fn all(
+    night: &Night<'_>,
+    report: &BackupReport,
+    kept: &Kept,
+    found: &mut Vec<Violation>,
+) {
     // What takes the backup's access away, or the list of sites, hides all of them.
     let hidden = night.hides_sites();
     for site in &night.now.sites {
@@ -84,7 +92,7 @@ struct Of<'a> {
     hidden: bool,
 }
 
-fn files(night: &Night<'_>, kept: &Kept, of: &Of<'_>, found: &mut Vec<Finding>) {
+fn files(night: &Night<'_>, kept: &Kept, of: &Of<'_>, found: &mut Vec<Violation>) {
     let (site, library) = (of.site, of.library);
     let mut have: BTreeMap<&str, Vec<&KeptFile>> = BTreeMap::new();
     let stored = kept.library_files.iter().filter(|f| f.room == of.room && f.drive == library.id);
@@ -127,7 +135,7 @@ fn files(night: &Night<'_>, kept: &Kept, of: &Of<'_>, found: &mut Vec<Finding>) 
     }
 }
 
-fn folders(night: &Night<'_>, kept: &Kept, of: &Of<'_>, found: &mut Vec<Finding>) {
+fn folders(night: &Night<'_>, kept: &Kept, of: &Of<'_>, found: &mut Vec<Violation>) {
     let (site, library) = (of.site, of.library);
     let mut tell = |law: &str, item: &str, detail: String| {
         found.push(night.finding(law, None, item, format!("{}: {detail}", site.title)));
@@ -165,7 +173,7 @@ fn coverage(
     report: &BackupReport,
     kept: &Kept,
     of: &Of<'_>,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let (site, library) = (of.site, of.library);
     if exit_code(night.outcome) != 0 && skips_of(night, &site.title).next().is_some() {
@@ -205,7 +213,7 @@ fn coverage(
 }
 
 /// A site that is gone keeps what the last night held; and none stands there that never was.
-fn gone(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
+fn gone(night: &Night<'_>, kept: &Kept, found: &mut Vec<Violation>) {
     let there: BTreeSet<&str> = night.now.sites.iter().map(|s| s.id.as_str()).collect();
     for (id, rooms) in kept.sites.iter().filter(|(id, _)| !there.contains(id.as_str())) {
         let names: Vec<&str> = rooms.iter().map(|r| r.room.as_str()).collect();

@@ -2,7 +2,7 @@
 
 use super::{Night, mail::plain, same_path};
 use crate::{
-    Finding,
+    Violation,
     kept::{Kept, KeptThing},
     parse,
 };
@@ -48,7 +48,7 @@ pub(super) fn all(
     kept: &Kept,
     person: &PersonState,
     room: &str,
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     for kind in backed_up() {
         lists(night, kept, (kind, person, room), found);
@@ -60,7 +60,7 @@ fn lists(
     night: &Night<'_>,
     kept: &Kept,
     (kind, person, room): (&Kind, &PersonState, &str),
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     if night.is_hidden(&person.id) {
         return;
@@ -111,7 +111,7 @@ fn things(
     night: &Night<'_>,
     kept: &Kept,
     (kind, person, room): (&Kind, &PersonState, &str),
-    found: &mut Vec<Finding>,
+    found: &mut Vec<Violation>,
 ) {
     let hidden = night.is_hidden(&person.id);
     let skipped = night.skipped_items(person);

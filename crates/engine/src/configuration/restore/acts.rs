@@ -70,11 +70,11 @@ fn part_calls(
     let gone = w.iter().filter(|row| !n.contains(row));
     let mut calls = Vec::new();
     match part.how {
-        PartHow::Whole { action, within } => {
+        PartSetMethod::Whole { action, within } => {
             let all: Vec<Value> = w.iter().map(|row| row_of(property, row)).collect();
             calls.push(call(setter, "POST", format!("{at}/{action}"), Some(json!({within: all}))));
         }
-        PartHow::References => {
+        PartSetMethod::References => {
             let name = |row: &&Value| row.as_str().map(str::to_owned);
             for who in gone.copied().filter_map(|row| name(&row)) {
                 let link = format!("{{graph}}/v1.0/directoryObjects/{who}");
@@ -85,8 +85,8 @@ fn part_calls(
                 calls.push(call(setter, "DELETE", format!("{at}/{property}/{who}/$ref"), None));
             }
         }
-        PartHow::Object => {}
-        PartHow::Rows => {
+        PartSetMethod::Object => {}
+        PartSetMethod::Rows => {
             for row in gone {
                 let body = Some(row_of(property, row));
                 calls.push(call(setter, "POST", format!("{at}/{property}"), body));
@@ -103,7 +103,11 @@ fn part_calls(
 }
 
 /// A policy that is to report at first.
-pub(super) fn reporting(setter: &Settable, options: &RestoreOptions, mut body: Value) -> Value {
+pub(super) fn reporting(
+    setter: &Settable,
+    options: &SettingsRestoreOptions,
+    mut body: Value,
+) -> Value {
     if options.report_only
         && setter.row.name == identity::CONDITIONAL_ACCESS_POLICIES
         && body["state"] == "enabled"
@@ -140,13 +144,13 @@ fn block_at_once() -> Value {
 pub(super) fn create(
     setter: &Settable,
     o: &ConfigObject,
-    options: &RestoreOptions,
-    plan: &mut RestorePlan,
+    options: &SettingsRestoreOptions,
+    plan: &mut SettingsRestorePlan,
 ) {
     let at = format!("{}/{}", setter.row.name, o.name);
     let body = sent(reporting(setter, options, as_made(setter, &o.body)));
     let mut new = match setter.by.how {
-        How::Many | How::Wholes | How::Given => {
+        SetMethod::Many | SetMethod::Wholes | SetMethod::Given => {
             // A domain or a code is known by a name of its own.
             let mut body = body;
             if setter.by.keeps_id {
@@ -168,7 +172,7 @@ pub(super) fn create(
             }
             act(setter, o, Verb::Create, calls, vec![])
         }
-        How::Requests => act(
+        SetMethod::Requests => act(
             setter,
             o,
             Verb::Create,
@@ -176,7 +180,7 @@ pub(super) fn create(
             vec![],
         ),
         // Who is in it then is seen when it is back.
-        How::Members if setter.by.undelete.is_some() => {
+        SetMethod::Members if setter.by.undelete.is_some() => {
             Act { later: once_seen(setter, o), ..act(setter, o, Verb::Create, vec![], vec![]) }
         }
         _ => {
@@ -196,7 +200,7 @@ pub(super) fn create(
     if let Some(template) = setter.by.undelete.filter(|_| !o.id.is_empty() && !at_work) {
         new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
         // It may have been changed before it was deleted.
-        new.then = (setter.by.how == How::Many).then(|| {
+        new.then = (setter.by.how == SetMethod::Many).then(|| {
             call(
                 setter,
                 "PATCH",
@@ -220,7 +224,7 @@ pub(super) fn assign(
     o: &ConfigObject,
     wanted: &Configuration,
     now: &Configuration,
-    plan: &mut RestorePlan,
+    plan: &mut SettingsRestorePlan,
 ) {
     let at = format!("{}/{}", setter.row.name, o.name);
     let same = |s: &&ConfigObject| {
@@ -303,8 +307,8 @@ pub(super) fn update(
     setter: &Settable,
     o: &ConfigObject,
     there: &ConfigObject,
-    options: &RestoreOptions,
-    plan: &mut RestorePlan,
+    options: &SettingsRestoreOptions,
+    plan: &mut SettingsRestorePlan,
 ) {
     let at = format!("{}/{}", setter.row.name, o.name);
     let mut differs = difference(&o.body, &there.body);
@@ -312,7 +316,7 @@ pub(super) fn update(
     let mut calls = Vec::new();
     let mut properties: Vec<String> = differs.keys().cloned().collect();
     match setter.by.how {
-        How::Methods => {
+        SetMethod::Methods => {
             differs.remove("authenticationMethodConfigurations");
             for row in rows(&o.body, "authenticationMethodConfigurations") {
                 let same = rows(&there.body, "authenticationMethodConfigurations").contains(&row);
@@ -330,7 +334,7 @@ pub(super) fn update(
             }
             properties.retain(|p| p != "authenticationMethodConfigurations");
         }
-        How::Rules => {
+        SetMethod::Rules => {
             differs.clear();
             let policy = there.volatile["policyId"].as_str().unwrap_or_default();
             for row in rows(&o.body, "policy.rules") {
@@ -346,7 +350,7 @@ pub(super) fn update(
                 }
             }
         }
-        How::Members => {
+        SetMethod::Members => {
             differs.remove("members");
             let names = |v: &ConfigObject| -> BTreeSet<String> {
                 rows(&v.body, "members")
@@ -376,7 +380,7 @@ pub(super) fn update(
         _ => {}
     }
     for part in setter.by.parts {
-        if part.how == PartHow::Object {
+        if part.how == PartSetMethod::Object {
             // A snapshot of an older program says nothing of it.
             if o.body[part.property].is_null() {
                 differs.remove(part.property);
@@ -431,11 +435,11 @@ pub(super) fn update(
     if !differs.is_empty() {
         // What is replaced whole takes the whole object.
         match setter.by.how {
-            How::Replaced => differs = o.body.as_object().cloned().unwrap_or_default(),
-            How::Wholes => {
+            SetMethod::Replaced => differs = o.body.as_object().cloned().unwrap_or_default(),
+            SetMethod::Wholes => {
                 let mut whole = as_made(setter, &o.body);
                 // What a snapshot of an older program does not say stays.
-                for part in setter.by.parts.iter().filter(|p| p.how == PartHow::Object) {
+                for part in setter.by.parts.iter().filter(|p| p.how == PartSetMethod::Object) {
                     if whole[part.property].is_null() {
                         whole[part.property] = there.body[part.property].clone();
                     }
@@ -450,17 +454,21 @@ pub(super) fn update(
             body["@odata.type"] = kind;
         }
         let target = match setter.by.how {
-            How::One | How::Replaced | How::Methods => setter.by.target.to_owned(),
+            SetMethod::One | SetMethod::Replaced | SetMethod::Methods => {
+                setter.by.target.to_owned()
+            }
             _ => format!("{}/{id}", place(setter, o)),
         };
         match setter.by.how {
-            How::Given | How::DeleteOnly | How::Requests => {
+            SetMethod::Given | SetMethod::DeleteOnly | SetMethod::Requests => {
                 return plan.cannot.push((
                     at,
                     "what is given is not changed; remove it and give it anew".to_owned(),
                 ));
             }
-            How::Replaced | How::Wholes => calls.push(call(setter, "PUT", target, Some(body))),
+            SetMethod::Replaced | SetMethod::Wholes => {
+                calls.push(call(setter, "PUT", target, Some(body)))
+            }
             _ => calls.push(call(setter, "PATCH", target, Some(body))),
         }
     }
@@ -486,8 +494,13 @@ pub(super) fn remove(setter: &Settable, o: &ConfigObject) -> Vec<Act> {
     let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
     let target = format!("{}/{id}", place(setter, o));
     let calls = match setter.by.how {
-        How::Requests => vec![request(setter, setter.by.target, o, "adminRemove")],
-        How::One | How::Replaced | How::OneById | How::Methods | How::Rules | How::Members => {
+        SetMethod::Requests => vec![request(setter, setter.by.target, o, "adminRemove")],
+        SetMethod::One
+        | SetMethod::Replaced
+        | SetMethod::OneById
+        | SetMethod::Methods
+        | SetMethod::Rules
+        | SetMethod::Members => {
             return Vec::new();
         }
         _ => vec![call(setter, "DELETE", target, None)],

@@ -4,7 +4,7 @@
 mod acts;
 mod steps;
 
-pub use self::steps::Step;
+pub use self::steps::PlannedCall;
 use self::{acts::*, steps::once_seen};
 use super::Error;
 use serde::Serialize;
@@ -16,11 +16,11 @@ use strongroom_model::{
     is_guid, is_principal,
 };
 use strongroom_settings::{
-    Back, How, PART_IDS, Part, PartHow, Settable, row, setters, symbol_kind,
+    Back, PART_IDS, Part, PartSetMethod, SetMethod, Settable, row, setters, symbol_kind,
 };
 use strongroom_workloads::{
     Client, ErrorKind,
-    configuration::{Call, Done, MADE, carry_out},
+    configuration::{Call, CallResult, MADE, carry_out},
 };
 
 const APPLICATIONS: &str = "@applications/";
@@ -37,7 +37,7 @@ const NOBODY: &str = "which the tenant does not have, or which is another now";
 
 /// What to put back, and how.
 #[derive(Debug, Clone, Default)]
-pub struct RestoreOptions {
+pub struct SettingsRestoreOptions {
     /// Collections, or objects as `collection/name`; everything when empty.
     pub chosen: Vec<String>,
     /// Remove what was added since.
@@ -87,7 +87,7 @@ pub struct Act {
     later: Vec<(Call, &'static str)>,
     /// Every call that may be made for it, in order: what somebody approves.
     #[serde(rename = "calls")]
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlannedCall>,
     /// The symbol that others know it by, once it exists.
     #[serde(skip)]
     symbol: String,
@@ -95,7 +95,7 @@ pub struct Act {
 
 /// What would be done.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct RestorePlan {
+pub struct SettingsRestorePlan {
     /// In order.
     pub acts: Vec<Act>,
     /// What cannot be set, and why.
@@ -110,7 +110,7 @@ pub struct RestorePlan {
 
 /// What became of an act.
 #[derive(Debug, Clone, Serialize)]
-pub struct Outcome {
+pub struct ActOutcome {
     /// Collection and object.
     pub object: String,
     /// Empty when it was done.
@@ -160,12 +160,12 @@ fn without_the_dead(
     (out, said)
 }
 
-impl RestoreOptions {
+impl SettingsRestoreOptions {
     /// The same, in which what is chosen may be called as the tenant calls it now or as the
     /// snapshot does.
     #[must_use]
     pub fn told(&self, now: &Configuration, wanted: &Configuration) -> Self {
-        let words = now.words_of(wanted);
+        let words = now.names_in(wanted);
         let retold = |c: &String| {
             c.match_indices('/')
                 .nth(1)
@@ -201,8 +201,8 @@ pub fn has(settings: &Configuration, chosen: &str) -> bool {
 pub fn plan(
     wanted: &Configuration,
     now: &Configuration,
-    options: &RestoreOptions,
-) -> Result<RestorePlan, Error> {
+    options: &SettingsRestoreOptions,
+) -> Result<SettingsRestorePlan, Error> {
     for c in &options.chosen {
         if !has(wanted, c) && !has(now, c) {
             return Err(Error::Request(
@@ -215,7 +215,7 @@ pub fn plan(
         }
     }
     let options = &options.told(now, wanted);
-    let words = now.words_of(wanted);
+    let words = now.names_in(wanted);
     let there = now.application_symbols(&options.own);
     let ours: Vec<String> = there
         .iter()
@@ -225,10 +225,11 @@ pub fn plan(
     let is_ours = |o: &ConfigObject| {
         o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a))
     };
-    let now = &now.in_the_words_of(wanted);
+    let now = &now.with_names_of(wanted);
     let (wanted, dead) = without_the_dead(wanted, now, &options.alive);
     let wanted = &wanted;
-    let mut plan = RestorePlan { alive: options.alive.clone(), ..RestorePlan::default() };
+    let mut plan =
+        SettingsRestorePlan { alive: options.alive.clone(), ..SettingsRestorePlan::default() };
     let mut removals = Vec::new();
     for setter in setters() {
         let (Some(w), Some(n)) =
@@ -245,14 +246,17 @@ pub fn plan(
             objects.iter().map(|o| (o.name.clone(), o.clone())).collect()
         };
         let before = by_name(&w.objects);
-        let after = if matches!(setter.by.how, How::Given | How::DeleteOnly | How::Requests) {
+        let after = if matches!(
+            setter.by.how,
+            SetMethod::Given | SetMethod::DeleteOnly | SetMethod::Requests
+        ) {
             by_what_is_given(&w.objects, &n.objects)
         } else {
             by_name(&n.objects)
         };
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.row.name, name)) {
             let there = after.get(name);
-            if setter.by.how == How::Members
+            if setter.by.how == SetMethod::Members
                 && there.is_none()
                 && options.alive.contains(&o.id.to_lowercase())
             {
@@ -279,7 +283,7 @@ pub fn plan(
         {
             // Groups and people come into sight because a setting names them: they were not made by
             // that.
-            if setter.by.how == How::Members || is_ours(o) {
+            if setter.by.how == SetMethod::Members || is_ours(o) {
                 continue;
             }
             // Who was deleted is known by the id alone: nothing was added.
@@ -427,7 +431,7 @@ fn act(
     }
 }
 
-impl RestorePlan {
+impl SettingsRestorePlan {
     /// Objects that are looked at again when the rest is done: they come into sight by it.
     pub fn looked_at_again(&self) -> Vec<String> {
         // A group that is had back may have another in it than when the snapshot was made.
@@ -457,7 +461,8 @@ impl RestorePlan {
             // Members, methods and rules are set one by one: one that names nobody keeps the others
             // from nothing.
             let apart = row(&a.collection).and_then(|r| r.setter()).is_some_and(|s| {
-                matches!(s.how, How::Members | How::Methods | How::Rules) || !s.parts.is_empty()
+                matches!(s.how, SetMethod::Members | SetMethod::Methods | SetMethod::Rules)
+                    || !s.parts.is_empty()
             });
             let had = !a.calls.is_empty();
             // What cannot be made has no lists either.
@@ -482,9 +487,9 @@ impl RestorePlan {
         &self,
         wanted: &Configuration,
         now: &Configuration,
-        options: &RestoreOptions,
+        options: &SettingsRestoreOptions,
     ) -> Configuration {
-        let now = &now.in_the_words_of(wanted);
+        let now = &now.with_names_of(wanted);
         let (wanted, _) = without_the_dead(wanted, now, &self.alive);
         let mut after = now.clone();
         // What a policy names is called as in the snapshot from then on.
@@ -624,24 +629,24 @@ fn resolve(v: &Value, map: &HashMap<String, String>) -> Result<Value, String> {
 pub async fn restore(
     client: &Client,
     graph: &str,
-    plan: &RestorePlan,
+    plan: &SettingsRestorePlan,
     wanted: &Configuration,
     now: &Configuration,
     progress: &dyn Progress,
-) -> Vec<Outcome> {
-    let now = &now.in_the_words_of(wanted);
+) -> Vec<ActOutcome> {
+    let now = &now.with_names_of(wanted);
     let mut map = symbols(wanted, now, &plan.alive);
     progress.phase("restore settings");
     progress.expect(plan.acts.len() as u64, 0);
     let mut out = Vec::new();
     for a in &plan.acts {
-        let mut outcome = Outcome {
+        let mut outcome = ActOutcome {
             object: format!("{}/{}", a.collection, a.object),
             failed: String::new(),
             waits_for_approval: false,
         };
         let had_back = match &a.undelete {
-            Some(undelete) => matches!(carry_out(client, undelete).await, Ok(Done::Done(_))),
+            Some(undelete) => matches!(carry_out(client, undelete).await, Ok(CallResult::Done(_))),
             None => false,
         };
         if had_back {
@@ -676,14 +681,14 @@ pub async fn restore(
             let body = body.map(|b| with_graph(b, graph));
             let target = target.replace(MADE, made.as_deref().unwrap_or(MADE));
             match carry_out(client, &Call { target, body, ..call.clone() }).await {
-                Ok(Done::Done(Some(id))) if a.verb == Verb::Create && made.is_none() => {
+                Ok(CallResult::Done(Some(id))) if a.verb == Verb::Create && made.is_none() => {
                     if a.collection != REGISTRATIONS {
                         map.insert(a.symbol.clone(), id.clone());
                     }
                     made = Some(id);
                 }
-                Ok(Done::Done(_)) => {}
-                Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
+                Ok(CallResult::Done(_)) => {}
+                Ok(CallResult::WaitsForApproval(_)) => outcome.waits_for_approval = true,
                 Err(e) => {
                     let needs = permission(a).filter(|_| e.kind == ErrorKind::Denied);
                     outcome.failed = needs.map_or_else(
@@ -703,7 +708,7 @@ pub async fn restore(
 
 /// Where security defaults went off and not one policy came on, they go on again: half of this is
 /// worse than nothing.
-async fn defaults_back(client: &Client, plan: &RestorePlan, out: &mut [Outcome]) {
+async fn defaults_back(client: &Client, plan: &SettingsRestorePlan, out: &mut [ActOutcome]) {
     let went_off = plan
         .acts
         .iter()

@@ -5,7 +5,7 @@ use super::*;
 
 /// A call that a plan names, before it is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct PlannedCall {
     /// `POST`, `PATCH`, `PUT` or `DELETE`.
     pub method: &'static str,
     /// With the version. What is known only when it is done stands in braces.
@@ -22,7 +22,7 @@ const HAD_BACK: &str = "what was deleted is had back, if the service still keeps
 const AFTER_IT: &str = "if it was had back";
 const ANEW: &str = "if it cannot be had back";
 
-impl Step {
+impl PlannedCall {
     fn new(call: &Call, when: Option<&'static str>, map: &HashMap<String, String>) -> Self {
         let version = if call.beta { "beta" } else { "v1.0" };
         // Nobody has a symbol's name in a path: what is not known yet stands in braces.
@@ -38,7 +38,7 @@ impl Step {
     }
 
     /// Whether a call is the one that was named.
-    fn names(&self, other: &Step) -> bool {
+    fn names(&self, other: &PlannedCall) -> bool {
         let (a, b): (Vec<&str>, Vec<&str>) =
             (self.path.split('/').collect(), other.path.split('/').collect());
         self.method == other.method
@@ -58,7 +58,7 @@ pub(super) fn once_seen(setter: &Settable, o: &ConfigObject) -> Vec<(Call, &'sta
     ]
 }
 
-impl RestorePlan {
+impl SettingsRestorePlan {
     /// Where security defaults go off and not one policy comes on, they go on again: half of this
     /// is worse than nothing.
     pub(super) fn name_defaults_back(&mut self) {
@@ -84,7 +84,7 @@ impl RestorePlan {
             let back = a.undelete.is_some();
             let step = |when: Option<&'static str>| {
                 let map = &map;
-                move |call: &Call| Step::new(call, when, map)
+                move |call: &Call| PlannedCall::new(call, when, map)
             };
             a.steps = a.undelete.iter().map(step(Some(HAD_BACK))).collect();
             a.steps.extend(a.then.iter().map(step(Some(AFTER_IT))));
@@ -95,9 +95,9 @@ impl RestorePlan {
 
     /// The same without what another plan, the one that was shown, does not name on a condition.
     #[must_use]
-    pub fn as_far_as_named_in(mut self, shown: &RestorePlan) -> Self {
+    pub fn limited_to(mut self, shown: &SettingsRestorePlan) -> Self {
         for a in &mut self.acts {
-            let named: Vec<&Step> = shown
+            let named: Vec<&PlannedCall> = shown
                 .acts
                 .iter()
                 .filter(|s| s.collection == a.collection && s.object == a.object)

@@ -57,7 +57,7 @@ pub fn back_up(
             let snapshot = Snapshot {
                 time: now(),
                 parent: parent_id(&done),
-                tree: editor.write_and_shed()?,
+                tree: editor.write_and_unload()?,
                 paths: vec!["/mail".into()],
                 hostname: "school".into(),
                 username: "strongroom".into(),

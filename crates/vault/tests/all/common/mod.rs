@@ -24,8 +24,8 @@ use std::{
     time::Duration,
 };
 use strongroom_custody::{
-    Card, Custodian, Enrolment, Event, Holding, Ledger, MirrorOptions, MirrorReport, Pace, Policy,
-    PublicKey, Role, SigningKey, Trust, mirror,
+    Custodian, Enrolment, EnrolmentCard, Holding, Ledger, LogEvent, MirrorOptions, MirrorReport,
+    Pace, PublicKey, SignerRole, SigningKey, Trust, VaultPolicy, mirror,
 };
 use strongroom_engine::publish;
 use strongroom_model::{Clock, Series, Silent, Sleep};
@@ -185,7 +185,7 @@ impl School {
         lock.release().unwrap();
     }
 
-    pub fn card(&self) -> Card {
+    pub fn card(&self) -> EnrolmentCard {
         publish::card(&self.repo).unwrap()
     }
 
@@ -227,7 +227,7 @@ impl Hand {
         store: Arc<dyn LockedStore>,
         school: &School,
         dir: &Path,
-        policy: Policy,
+        policy: VaultPolicy,
         clock: Arc<Ahead>,
     ) -> Self {
         let seed = seed();
@@ -257,7 +257,7 @@ impl Hand {
             facts: store.facts().unwrap(),
         };
         let mut ledger = Ledger::open(store, Some(hand.key()), &hand.trust(), Some(dir)).unwrap();
-        ledger.append(vec![Event::Enrolled(Box::new(enrolment))], hand.clock.now()).unwrap();
+        ledger.append(vec![LogEvent::Enrolled(Box::new(enrolment))], hand.clock.now()).unwrap();
         hand
     }
 
@@ -266,7 +266,10 @@ impl Hand {
     }
 
     fn trust(&self) -> Trust {
-        Trust::Keys(vec![(self.key().public(), Role::Vault), (self.school, Role::School)])
+        Trust::Keys(vec![
+            (self.key().public(), SignerRole::Vault),
+            (self.school, SignerRole::School),
+        ])
     }
 
     pub fn open(&self) -> Holding {

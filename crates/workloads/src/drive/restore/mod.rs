@@ -4,10 +4,10 @@ mod upload;
 
 use super::{DriveHead, DriveItem, changes, delete, drives_of, root};
 use crate::{
-    Error, ErrorKind, Event,
+    Error, ErrorKind, SourceEvent,
     restore::{
-        Action, Cost, Kept, KeptFolder, Outcome, Plan, Restored, Step, Stopped, To, Unreadable,
-        Wanted,
+        Action, OwnerPlan, RestoreCost, RestoreOutcome, RestoreStep, RestoredItem, Stopped,
+        StoredFolder, StoredItem, To, Unreadable, Wanted,
     },
 };
 use futures::{StreamExt, future::BoxFuture};
@@ -22,7 +22,7 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Clone)]
 struct DriveWork {
     action: Action,
-    item: Kept,
+    item: StoredItem,
     /// Drive in the target.
     drive: ItemId,
     root: ItemId,
@@ -119,18 +119,18 @@ async fn present(to: To<'_>, head: DriveHead, list: bool) -> Result<Present, Err
         let mut changes = changes(to.client, &p.drive, None);
         loop {
             match changes.next().await? {
-                Event::Item(item) => {
+                SourceEvent::Item(item) => {
                     p.items.insert(item.id.clone(), item);
                 }
-                Event::Deleted(id) => {
+                SourceEvent::Deleted(id) => {
                     p.items.remove(&id);
                 }
-                Event::End { .. } => break,
+                SourceEvent::End { .. } => break,
                 // What cannot be read is there: a second one is not put beside it.
-                Event::Skipped { name, cause, .. } if name.is_empty() => {
+                SourceEvent::Skipped { name, cause, .. } if name.is_empty() => {
                     return Err(Error::new(ErrorKind::BadAnswer, cause));
                 }
-                Event::Skipped { .. } => {}
+                SourceEvent::Skipped { .. } => {}
             }
         }
         for item in p.items.values() {
@@ -172,7 +172,7 @@ impl Targets {
 pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>, Stopped> {
     let Wanted { items: files, folders: empty, remove } = wanted;
     // The drives themselves are not made by anybody.
-    let empty: Vec<&KeptFolder> =
+    let empty: Vec<&StoredFolder> =
         empty.iter().filter(|f| f.path.split('/').count() > DRIVE_PARTS).collect();
     if files.is_empty() && empty.is_empty() && remove.is_empty() {
         return Ok(Some(DrivePlan::default()));
@@ -320,30 +320,30 @@ fn real_folders(to: To<'_>, dir: &str) -> Result<Vec<String>, Unreadable> {
 const UPLOAD_UNITS: u64 = 6;
 const MOVE_UNITS: u64 = 2;
 
-impl Plan for DrivePlan {
-    fn steps(&self) -> Vec<Step> {
-        let step = |action, path: &str, bytes| Step { action, path: path.to_owned(), bytes };
+impl OwnerPlan for DrivePlan {
+    fn steps(&self) -> Vec<RestoreStep> {
+        let step = |action, path: &str, bytes| RestoreStep { action, path: path.to_owned(), bytes };
         let files = self.files.iter().map(|w| step(w.action, &w.item.path, w.bytes()));
         let folders = self.folders.iter().map(|f| step(Action::Create, &f.path, 0));
         let notes = self.remove.iter().map(|(path, ..)| step(Action::Remove, path, 0));
         files.chain(folders).chain(notes).collect()
     }
 
-    fn cost(&self) -> Cost {
+    fn cost(&self) -> RestoreCost {
         let units = self.files.iter().map(|w| match w.action {
             Action::Create | Action::Replace => UPLOAD_UNITS,
             Action::Move => MOVE_UNITS,
             Action::Keep | Action::Remove => 0,
         });
-        Cost { mailbox_bytes: 0, drive_units: units.sum() }
+        RestoreCost { mailbox_bytes: 0, drive_units: units.sum() }
     }
 
-    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<Restored>, Stopped>> {
+    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<RestoredItem>, Stopped>> {
         Box::pin(apply(self, to))
     }
 }
 
-async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
+async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stopped> {
     let mut rows = Vec::new();
     let mut folders = plan.there.clone();
     let mut jobs = Vec::new();
@@ -351,10 +351,13 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     let row = |path: &str, action, done: Result<(), String>| {
         to.progress.advance(1, 0);
         match done {
-            Ok(()) => {
-                Restored { path: path.into(), action, outcome: Outcome::Identical, sent_bytes: 0 }
-            }
-            Err(why) => Restored::failed(path, action, why),
+            Ok(()) => RestoredItem {
+                path: path.into(),
+                action,
+                outcome: RestoreOutcome::Identical,
+                sent_bytes: 0,
+            },
+            Err(why) => RestoredItem::failed(path, action, why),
         }
     };
     for f in &plan.folders {
@@ -370,7 +373,7 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
                 let name = if first { w.name.clone() } else { apart(&w.name, w) };
                 jobs.push((w, parent, name));
             }
-            Err(e) => rows.push(Restored::failed(&w.item.path, w.action, e)),
+            Err(e) => rows.push(RestoredItem::failed(&w.item.path, w.action, e)),
         }
     }
     let jobs: Vec<_> = jobs.into_iter().map(|(w, parent, name)| job(to, w, parent, name)).collect();
@@ -378,9 +381,9 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
             Ok((outcome, sent_bytes)) => {
-                Restored { path: (&w.item.path).into(), action: w.action, outcome, sent_bytes }
+                RestoredItem { path: (&w.item.path).into(), action: w.action, outcome, sent_bytes }
             }
-            Err(e) => Restored::failed(&w.item.path, w.action, e),
+            Err(e) => RestoredItem::failed(&w.item.path, w.action, e),
         });
     }
     drop(running);

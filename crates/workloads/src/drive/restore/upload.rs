@@ -7,7 +7,7 @@ use crate::{
         DriveItem, FileHead, Other, child, create_folder, delete, is_by_session,
         item::may_be_whole, set_place, upload, versions,
     },
-    restore::{Action, Into, Outcome, Reader, Stopped, To},
+    restore::{Action, Into, Reader, RestoreOutcome, Stopped, To},
 };
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use strongroom_model::{ItemId, Untrusted, extension, limits};
 
 /// How a file came back, and how many bytes were sent for it.
-type Done = (Outcome, u64);
+type Done = (RestoreOutcome, u64);
 
 pub(super) fn job<'a>(
     to: To<'a>,
@@ -84,7 +84,7 @@ enum Site {
     /// Nothing bears this name.
     Free(String),
     /// An earlier restore brought it already: no second one beside it.
-    There(Outcome),
+    There(RestoreOutcome),
 }
 
 /// Names that are tried for a file before it is given up.
@@ -116,12 +116,12 @@ async fn site(to: To<'_>, w: &DriveWork, parent: &ItemId, wanted: &str) -> Resul
 }
 
 /// How a file came back under a name.
-fn under_name(w: &DriveWork, name: &str, difference: Option<String>) -> Outcome {
+fn under_name(w: &DriveWork, name: &str, difference: Option<String>) -> RestoreOutcome {
     let mut differences: Vec<String> = (name != w.name).then(|| taken(name)).into_iter().collect();
     differences.extend(difference);
     match differences.is_empty() {
         true => named(w),
-        false => Outcome::of(differences),
+        false => RestoreOutcome::of(differences),
     }
 }
 
@@ -138,7 +138,7 @@ async fn send(
     parent: &ItemId,
     mut name: String,
     other: Other,
-) -> Result<Outcome, Stopped> {
+) -> Result<RestoreOutcome, Stopped> {
     let state = w.item.facts.file.clone().unwrap_or_default();
     let times = w.times();
     let client = to.client;
@@ -211,7 +211,7 @@ async fn send(
                     "the service hands out something else: {size} bytes became {}",
                     came.size
                 );
-                return Ok(Outcome::Failed { why: why.into() });
+                return Ok(RestoreOutcome::Failed { why: why.into() });
             }
             let text =
                 format!("the service rewrote it on upload: {size} bytes became {}", came.size);
@@ -222,12 +222,12 @@ async fn send(
         differences.push("its times differ".into());
     }
     match named(w) {
-        Outcome::Altered { differences: more } => {
+        RestoreOutcome::Altered { differences: more } => {
             differences.extend(more.into_iter().map(Untrusted::into_string));
         }
-        Outcome::Identical | Outcome::Failed { .. } => {}
+        RestoreOutcome::Identical | RestoreOutcome::Failed { .. } => {}
     }
-    Ok(Outcome::of(differences))
+    Ok(RestoreOutcome::of(differences))
 }
 
 /// In which form a file is there already.
@@ -370,12 +370,13 @@ async fn put_in_place(
     }
 }
 
-fn named(w: &DriveWork) -> Outcome {
+fn named(w: &DriveWork) -> RestoreOutcome {
     match w.renamed {
-        true => {
-            Outcome::of(vec![format!("the service does not take its name, it is {:?} now", w.name)])
-        }
-        false => Outcome::Identical,
+        true => RestoreOutcome::of(vec![format!(
+            "the service does not take its name, it is {:?} now",
+            w.name
+        )]),
+        false => RestoreOutcome::Identical,
     }
 }
 

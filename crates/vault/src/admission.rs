@@ -58,7 +58,7 @@ pub(crate) fn time_for(bytes: u64) -> Duration {
 }
 
 /// Who stands at the door and who is in.
-pub(crate) struct Doorkeeper {
+pub(crate) struct Admission {
     connections_max: usize,
     from_one_max: usize,
     sockets: Arc<Semaphore>,
@@ -96,7 +96,7 @@ pub(crate) struct Guest {
 
 /// A connection's place at the door, until it is dropped.
 pub(crate) struct Stay {
-    door: Arc<Doorkeeper>,
+    door: Arc<Admission>,
     id: u64,
     pub(crate) guest: Arc<Guest>,
 }
@@ -112,7 +112,7 @@ fn household(from: IpAddr) -> IpAddr {
     }
 }
 
-impl Doorkeeper {
+impl Admission {
     /// For as many connections as the process' descriptors allow.
     pub(crate) fn new() -> Result<Self, Refusal> {
         let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -326,8 +326,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn door(connections_max: usize, from_one_max: usize) -> Arc<Doorkeeper> {
-        Arc::new(Doorkeeper {
+    fn door(connections_max: usize, from_one_max: usize) -> Arc<Admission> {
+        Arc::new(Admission {
             connections_max,
             from_one_max,
             sockets: Arc::new(Semaphore::new(connections_max)),
@@ -351,7 +351,7 @@ mod tests {
         honest[2].guest.works();
         honest[2].guest.rests();
         let strangers: Vec<Stay> = (2..4).map(|n| door.admit(at(n)).unwrap()).collect();
-        let ids = |door: &Doorkeeper| locked(&door.guests).keys().copied().collect::<Vec<_>>();
+        let ids = |door: &Admission| locked(&door.guests).keys().copied().collect::<Vec<_>>();
         let newcomer = door.admit(at(9)).unwrap();
         assert_eq!(ids(&door), [1, 2, 3, 5, newcomer.id], "the oldest stranger made room");
         let another = door.admit(at(9)).unwrap();

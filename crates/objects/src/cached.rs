@@ -17,7 +17,7 @@ const BLOBS_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// What is kept on this host of a store that is a way off. Nobody has proven what comes from here:
 /// who unseals it does, and says so when it is wrong.
-pub trait AtHand: Send + Sync {
+pub trait StoreCache: Send + Sync {
     /// Keeps a pack that was just put, and will be read again bit by bit.
     fn keep(&self, pack: &Key, bytes: &[u8]);
     /// A part of a pack of which more will be asked for; the whole is fetched where it is not at
@@ -43,12 +43,12 @@ pub trait AtHand: Send + Sync {
 ///
 /// What is kept is sealed as it is in the store, so the folder tells nobody anything. None of it is
 /// believed: an object is what its name says, or it is fetched anew; a part of a pack is proven by
-/// who unseals it, and who cannot says so ([`AtHand::let_go`]). And none of it says that the store
-/// still has it: listings, lengths, locks and `config` are always asked for, and an object is given
-/// from here only when the last listing named it.
+/// who unseals it, and who cannot says so ([`StoreCache::let_go`]). And none of it says that the
+/// store still has it: listings, lengths, locks and `config` are always asked for, and an object is
+/// given from here only when the last listing named it.
 ///
 /// Whoever wants to know what lies in the store (a check, a repair) uses the store itself.
-pub struct Near {
+pub struct CachedStore {
     far: Arc<dyn Store>,
     kept: LocalDir,
     blobs: LocalDir,
@@ -65,7 +65,7 @@ pub struct Near {
 /// Kinds of which whatever is read is kept.
 const KEPT: [Kind; 4] = [Kind::Keys, Kind::Index, Kind::Snapshots, Kind::Manifests];
 
-impl Near {
+impl CachedStore {
     /// `far`, with what is kept of it in `dir`, a folder of this account alone. What lies in it is
     /// as little believed as what lies in the store.
     pub fn new(far: Arc<dyn Store>, dir: &Path) -> Self {
@@ -154,7 +154,7 @@ fn make_room(kept: &LocalDir, bytes_max: u64) -> u64 {
     bytes
 }
 
-impl Store for Near {
+impl Store for CachedStore {
     fn location(&self) -> String {
         self.far.location()
     }
@@ -262,7 +262,7 @@ impl Store for Near {
         self.far.is_distant()
     }
 
-    fn at_hand(&self) -> Option<&dyn AtHand> {
+    fn at_hand(&self) -> Option<&dyn StoreCache> {
         Some(self)
     }
 
@@ -286,7 +286,7 @@ impl Store for Near {
     }
 }
 
-impl AtHand for Near {
+impl StoreCache for CachedStore {
     fn keep(&self, key: &Key, bytes: &[u8]) {
         self.note(key, bytes);
     }
@@ -344,9 +344,9 @@ mod tests {
     use super::*;
     use crate::{hash_name, testing::Memory};
 
-    fn near() -> (Arc<Memory>, Near, tempfile::TempDir) {
+    fn near() -> (Arc<Memory>, CachedStore, tempfile::TempDir) {
         let (far, dir) = (Arc::new(Memory::new()), tempfile::tempdir().unwrap());
-        let near = Near::new(far.clone(), dir.path());
+        let near = CachedStore::new(far.clone(), dir.path());
         (far, near, dir)
     }
 
@@ -440,7 +440,7 @@ mod tests {
         assert_eq!(near.part(&keys[0], 0..1).unwrap().unwrap(), &packs[0][..1]);
         assert_eq!(far.reads(), before);
         // What lies there counts when it is opened again.
-        let again = Near::new(far, dir.path());
+        let again = CachedStore::new(far, dir.path());
         assert_eq!(again.room_bytes.load(Ordering::Relaxed), PACKS_BYTES_MAX - 60);
         again.part(&keys[2], 0..1).unwrap().unwrap();
         assert_eq!(again.room_bytes.load(Ordering::Relaxed), PACKS_BYTES_MAX - 120);

@@ -35,7 +35,7 @@ pub const PART_IDS: &str = "rowIds";
 /// The tenant that owns Microsoft's own applications; the same in every tenant.
 pub const MICROSOFT_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
 
-/// What was read, before it is settled.
+/// What was read, before it is normalized.
 #[derive(Debug, Clone, Default)]
 pub struct Raw {
     /// How each collection ended, and its objects as Graph gave them.
@@ -59,8 +59,8 @@ pub struct Principal {
     pub created: String,
 }
 
-/// Settles what was read.
-pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
+/// What was read becomes what is kept: ids become symbols, what changes by itself goes aside.
+pub fn normalize(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
     let mut symbols = Symbols::default();
     if !raw.tenant_id.is_empty() {
         symbols.add(&raw.tenant_id, "tenant".into(), "this");

@@ -1,5 +1,5 @@
-//! Doors for the fuzzer, built for it and for tests alone. A broken law panics, which is what the
-//! fuzzer looks for.
+//! Entry points for the fuzzer, built for it and for tests alone. A broken law panics, which is
+//! what the fuzzer looks for.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 

@@ -2,10 +2,13 @@ use crate::{BroughtBack, Error, Identity, Kind, Restoring, School};
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_engine::configuration::{
-    Outcome, RestoreOptions, RestorePlan, keep_managed, restore as apply, unknown_principals,
+    ActOutcome, SettingsRestoreOptions, SettingsRestorePlan, keep_managed, restore as apply,
+    unknown_principals,
 };
 use strongroom_graph::Client;
-use strongroom_guards::{Change, Exceptions, Verdict, compare, emergency_users, judge, way_in};
+use strongroom_guards::{
+    Change, Exceptions, RuleVerdict, compare, emergency_users, judge, lockout_guard,
+};
 use strongroom_model::{
     ConfigObject, Configuration, Ending, Progress,
     collections::{applications, directory, identity, roles},
@@ -13,7 +16,7 @@ use strongroom_model::{
 use strongroom_workloads::configuration::{With, alive, find, members_of, people};
 
 /// Reads a tenant's settings as they are, and puts plans into effect.
-pub struct Hand {
+pub struct TenantSettings {
     school: School,
     reader: Arc<Client>,
     /// What people decided about the tenant.
@@ -26,9 +29,9 @@ pub struct Hand {
 
 /// What became of a plan.
 #[derive(Debug, serde::Serialize)]
-pub struct Applied {
+pub struct ApplyReport {
     /// Act by act.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<ActOutcome>,
     /// What differs still from what is wanted.
     pub left: Vec<Change>,
     /// Why nobody may get in any more, or why that is not known.
@@ -40,7 +43,7 @@ pub struct Applied {
     pub after: Configuration,
 }
 
-impl Applied {
+impl ApplyReport {
     /// A tenant that nobody may get into any more is more than a plan carried out in part.
     pub fn ending(&self) -> Ending {
         match (&self.no_way_in, self.is_whole()) {
@@ -75,7 +78,7 @@ const ACCESS: &[&str] = &[
 ];
 
 /// Whether a plan touches what decides who gets in.
-pub(super) fn touches_access(plan: &RestorePlan) -> bool {
+pub(super) fn touches_access(plan: &SettingsRestorePlan) -> bool {
     plan.acts.iter().any(|a| ACCESS.contains(&a.collection.as_str()))
 }
 
@@ -87,7 +90,7 @@ pub(super) fn passes(
     today: jiff::civil::Date,
 ) -> bool {
     let found = judge(configuration, exceptions, Vec::new(), today).findings;
-    found.iter().any(|f| f.rule == rule && f.verdict == Verdict::Passed)
+    found.iter().any(|f| f.rule == rule && f.verdict == RuleVerdict::Passed)
 }
 
 /// The id of the object at `collection/name`. Names may hold slashes, names of collections hold
@@ -118,7 +121,7 @@ pub fn called(now: &Configuration, who: &str) -> Option<String> {
         .or_else(|| known(format!("@groups/{who}")))
 }
 
-impl Hand {
+impl TenantSettings {
     /// Of a school of which people decided this, whose settings were read last as `last`.
     ///
     /// # Errors
@@ -168,7 +171,7 @@ impl Hand {
                 id,
             );
         }
-        *now = now.in_the_words_of(&words);
+        *now = now.with_names_of(&words);
         now.references
             .extend(words.references.iter().map(|(symbol, id)| (symbol.clone(), id.clone())));
         // Of a group that no setting names yet nobody has seen who is in it.
@@ -198,14 +201,19 @@ impl Hand {
         wanted: &Configuration,
         now: &Configuration,
         chosen: Vec<String>,
-    ) -> Result<RestoreOptions, Error> {
+    ) -> Result<SettingsRestoreOptions, Error> {
         let unknown = unknown_principals(wanted, now);
         let alive = if unknown.is_empty() {
             BTreeSet::new()
         } else {
             alive(&self.reader, &unknown).await?
         };
-        Ok(RestoreOptions { chosen, own: self.own.clone(), alive, ..RestoreOptions::default() })
+        Ok(SettingsRestoreOptions {
+            chosen,
+            own: self.own.clone(),
+            alive,
+            ..SettingsRestoreOptions::default()
+        })
     }
 
     /// Why nobody may get in any more, or why that is not known.
@@ -262,7 +270,7 @@ impl Hand {
                 .into_iter()
                 .for_each(|c| c.objects.extend(found.iter().cloned()));
         }
-        Ok(way_in(&known, &exceptions, self.school.today()).err())
+        Ok(lockout_guard(&known, &exceptions, self.school.today()).err())
     }
 
     /// Refuses a plan after which nobody would get in.
@@ -271,10 +279,10 @@ impl Hand {
     /// [`Kind::Refused`] then; [`Kind::Tenant`], where it does not answer.
     pub async fn guarded(
         &self,
-        plan: &RestorePlan,
+        plan: &SettingsRestorePlan,
         wanted: &Configuration,
         now: &Configuration,
-        options: &RestoreOptions,
+        options: &SettingsRestoreOptions,
     ) -> Result<(), Error> {
         if !touches_access(plan) {
             return Ok(());
@@ -283,7 +291,7 @@ impl Hand {
             return Ok(());
         };
         let already = self
-            .shut(&now.in_the_words_of(wanted), now, wanted)
+            .shut(&now.with_names_of(wanted), now, wanted)
             .await?
             .is_some_and(|before| before == after);
         let when = if already { "already now, and after this too" } else { "after this" };
@@ -315,9 +323,10 @@ impl Hand {
     }
 }
 
-/// A [`Hand`] whose identity that writes can sign in, and which nobody else works with meanwhile.
+/// A [`TenantSettings`] whose identity that writes can sign in, and which nobody else works with
+/// meanwhile.
 pub struct Writing<'h> {
-    hand: &'h Hand,
+    hand: &'h TenantSettings,
     writer: Arc<Client>,
     _alone: Restoring,
 }
@@ -330,13 +339,13 @@ impl Writing<'_> {
     /// Those of planning what shows only afterwards; what fails otherwise is among the outcomes.
     pub async fn apply(
         &self,
-        plan: &RestorePlan,
+        plan: &SettingsRestorePlan,
         wanted: &Configuration,
         goal: &(dyn Fn(&Configuration) -> Configuration + Sync),
         now: &Configuration,
-        options: &RestoreOptions,
+        options: &SettingsRestoreOptions,
         progress: &dyn Progress,
-    ) -> Result<Applied, Error> {
+    ) -> Result<ApplyReport, Error> {
         let Self { hand, writer, .. } = self;
         let graph = hand.school.tenant().graph.as_str();
         let mut outcomes = apply(writer, graph, plan, wanted, now, progress).await;
@@ -345,25 +354,25 @@ impl Writing<'_> {
         if let (false, Ok(seen)) = (again.is_empty(), &read) {
             let done: Vec<String> =
                 outcomes.iter().filter(|o| o.failed.is_empty()).map(|o| o.object.clone()).collect();
-            let mut options = RestoreOptions { chosen: again.clone(), ..options.clone() };
+            let mut options = SettingsRestoreOptions { chosen: again.clone(), ..options.clone() };
             options
                 .alive
                 .extend(done.iter().filter_map(|at| id_at(wanted, at)).map(|id| id.to_lowercase()));
             let more = strongroom_engine::configuration::plan(wanted, seen, &options)?;
             let unseen = more.looked_at_again();
             // Nothing is done that the plan that was shown does not name.
-            let more = more.as_far_as_named_in(plan);
+            let more = more.limited_to(plan);
             let mut second =
                 apply(writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
             second.retain(|o| !(done.contains(&o.object) && unseen.contains(&o.object)));
             // What is in sight now and wants nothing is as it should be.
-            let seen = &seen.in_the_words_of(wanted);
+            let seen = &seen.with_names_of(wanted);
             let fine = again.iter().filter(|at| {
                 !second.iter().any(|o| o.object == **at)
                     && id_at(seen, at).is_some_and(|id| Some(id) == id_at(wanted, at))
             });
             second.extend(
-                fine.map(|at| Outcome {
+                fine.map(|at| ActOutcome {
                     object: at.clone(),
                     failed: String::new(),
                     waits_for_approval: false,
@@ -379,7 +388,7 @@ impl Writing<'_> {
             // What was done is told all the same.
             Err(e) => {
                 let unknown = plan.acts.iter().map(|a| a.collection.clone()).collect();
-                return Ok(Applied {
+                return Ok(ApplyReport {
                     outcomes,
                     left: Vec::new(),
                     no_way_in: Some(format!("the tenant could not be read back: {}", e.sentence())),
@@ -389,14 +398,14 @@ impl Writing<'_> {
             }
         };
         // What was made anew has another id, and what our own applications may do is not put back.
-        let words = after.words_of(wanted);
+        let words = after.names_in(wanted);
         let ours: Vec<String> = after
             .application_symbols(&hand.own)
             .iter()
             .map(|s| words.symbol(s).to_owned())
             .collect();
         let read = after.clone();
-        let after = after.in_the_words_of(wanted);
+        let after = after.with_names_of(wanted);
         let is_ours = |c: &Change| {
             let there =
                 after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
@@ -426,6 +435,6 @@ impl Writing<'_> {
             false => None,
         };
         let no_way_in = no_way_in.map(|why| format!("as the tenant stands now, {why}"));
-        Ok(Applied { outcomes, left, no_way_in, unknown, after: read })
+        Ok(ApplyReport { outcomes, left, no_way_in, unknown, after: read })
     }
 }

@@ -26,7 +26,7 @@ pub type Vouched = Arc<dyn Fn() -> Option<BTreeSet<Id>> + Send + Sync>;
 
 /// An object that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Strange {
+pub struct JunkObject {
     /// Kind and name.
     pub object: String,
     /// What it is, in a clause.
@@ -48,7 +48,7 @@ pub(crate) enum Look {
 /// What was passed over so far, by name, and who knows more.
 #[derive(Default)]
 pub(crate) struct PassedOver {
-    seen: Mutex<BTreeMap<String, Strange>>,
+    seen: Mutex<BTreeMap<String, JunkObject>>,
     vouched: OnceLock<Vouched>,
 }
 
@@ -82,7 +82,7 @@ impl Repository {
                 why.quoted()
             ),
         }
-        seen.insert(object.clone(), Strange { object, why, is_foreign });
+        seen.insert(object.clone(), JunkObject { object, why, is_foreign });
     }
 
     /// Reads an index file or a snapshot and says what it is.
@@ -180,19 +180,19 @@ impl Repository {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn junk(&self) -> Result<Vec<Strange>, Error> {
+    pub fn junk(&self) -> Result<Vec<JunkObject>, Error> {
         let mut junk = Vec::new();
         for kind in [Kind::Index, Kind::Snapshots] {
             for entry in self.store.list(kind)? {
                 let id = Id::parse(&entry.name)?;
                 if let Look::Foreign(why) = self.look_at(kind, &id)? {
                     let object = format!("{}/{id}", kind.as_str());
-                    junk.push(Strange { object, why: why.into(), is_foreign: true });
+                    junk.push(JunkObject { object, why: why.into(), is_foreign: true });
                 }
             }
         }
         for (name, why) in self.foreign_keys()? {
-            junk.push(Strange {
+            junk.push(JunkObject {
                 object: format!("keys/{name}"),
                 why: why.into(),
                 is_foreign: true,
@@ -201,7 +201,7 @@ impl Repository {
         for kind in Kind::DIRECTORIES {
             for (name, found) in self.store.strange_names(kind)? {
                 let (object, why) = (format!("{}/{name}", kind.as_str()), format!("it is {found}"));
-                junk.push(Strange { object, why: why.into(), is_foreign: true });
+                junk.push(JunkObject { object, why: why.into(), is_foreign: true });
             }
         }
         junk.sort();
@@ -213,7 +213,7 @@ impl Repository {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn set_aside(&self, junk: &Strange) -> Result<(), Error> {
+    pub fn set_aside(&self, junk: &JunkObject) -> Result<(), Error> {
         let parts = junk.object.split_once('/');
         let Some((kind, name)) = parts.and_then(|(k, n)| Some((Kind::parse(k)?, n))) else {
             return Err(Error::Unsupported(format!("{} is no object", junk.object).into()));

@@ -1,5 +1,6 @@
-//! Doors for the fuzzer, built for it and for tests alone: each parser of stored bytes behind its
-//! encryption, with the law that it keeps. A broken law panics, which is what the fuzzer looks for.
+//! Entry points for the fuzzer, built for it and for tests alone: each parser of stored bytes
+//! behind its encryption, with the law that it keeps. A broken law panics, which is what the fuzzer
+//! looks for.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -146,7 +147,7 @@ pub fn cuts(bytes: &[u8]) {
 mod tests {
     use super::*;
 
-    /// What the fuzzer starts from, and what it once found, goes through every door.
+    /// What the fuzzer starts from, and what it once found, goes through every entry point.
     #[test]
     fn seeds_pass() {
         let scratch = tempfile::tempdir().unwrap();
@@ -166,7 +167,7 @@ mod tests {
         assert!(n > 25, "{n} seeds");
     }
 
-    /// A seed that its own door turns away is no seed.
+    /// A seed that its own entry point turns away is no seed.
     #[test]
     fn seeds_are_let_in() {
         let seeds = |name: &str| -> Vec<Vec<u8>> {

@@ -4,7 +4,7 @@
 use super::{alarms::EVERYBODY, newest, run::Run};
 use crate::{Error, layout};
 use jiff::{Timestamp, civil::Date};
-use strongroom_model::{Alarm, AlarmList, Record, RecordError, Row, Severity};
+use strongroom_model::{Alarm, AlarmList, AlarmSeverity, Record, RecordError, Row};
 use strongroom_repository::{Node, Repository, Snapshot};
 
 /// An alarm that stands, with the times that tell it from the same one raised again.
@@ -20,7 +20,7 @@ pub struct StandingAlarm {
 
 /// An alarm that somebody looked at, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acknowledged {
+pub struct AcknowledgedAlarm {
     /// Its code.
     pub code: String,
     /// What it is about.
@@ -45,8 +45,8 @@ impl StandingAlarm {
     }
 
     /// It, looked at.
-    pub fn acknowledged(&self, until: Option<Date>) -> Acknowledged {
-        Acknowledged {
+    pub fn acknowledged(&self, until: Option<Date>) -> AcknowledgedAlarm {
+        AcknowledgedAlarm {
             code: self.row.code().to_owned(),
             scope: self.row.subject(),
             text: self.row.sentence().into_string(),
@@ -57,7 +57,7 @@ impl StandingAlarm {
 
     /// Whether this is what somebody looked at: raised again since, or saying something else, it
     /// is not.
-    pub fn is(&self, seen: &Acknowledged) -> bool {
+    pub fn is(&self, seen: &AcknowledgedAlarm) -> bool {
         *seen == self.acknowledged(seen.until)
     }
 }
@@ -129,7 +129,7 @@ impl Earlier {
     pub(super) fn of(
         repo: &Repository,
         snapshot: &Snapshot,
-        acknowledged: &[Acknowledged],
+        acknowledged: &[AcknowledgedAlarm],
         today: Date,
         unfinished: Option<Timestamp>,
     ) -> Result<Self, Error> {
@@ -140,7 +140,7 @@ impl Earlier {
     fn from_list(
         list: Record<AlarmList>,
         in_snapshot_of: Timestamp,
-        acknowledged: &[Acknowledged],
+        acknowledged: &[AcknowledgedAlarm],
         today: Date,
     ) -> Self {
         let mut out = Self::default();
@@ -178,7 +178,7 @@ impl Earlier {
     /// The list that a run leaves which raised these.
     pub(super) fn and(&self, now: &[Alarm], began: Timestamp) -> Record<AlarmList> {
         let mut open = [self.open.as_slice(), &self.borne].concat();
-        for a in now.iter().filter(|a| a.severity == Severity::High && a.kind.is_of_data()) {
+        for a in now.iter().filter(|a| a.severity == AlarmSeverity::High && a.kind.is_of_data()) {
             // The same alarm day after day is one, with its gravest words.
             let stands = open.iter_mut().find_map(|row| match row {
                 Row::Known(s) if s.is_as(a) => Some(&mut s.value),
@@ -243,11 +243,11 @@ mod tests {
 
     fn storm(scope: &str, items: u64) -> Alarm {
         let text = format!("{scope}: {items} files");
-        Alarm::new(AlarmKind::RenameStorm, Severity::High, scope, text, items)
+        Alarm::new(AlarmKind::RenameStorm, AlarmSeverity::High, scope, text, items)
     }
 
     /// What a run on this day finds, when it stands on this list and these were looked at.
-    fn found(list: &Record<AlarmList>, day: i64, seen: &[Acknowledged]) -> Earlier {
+    fn found(list: &Record<AlarmList>, day: i64, seen: &[AcknowledgedAlarm]) -> Earlier {
         let today = at(day).to_zoned(jiff::tz::TimeZone::UTC).date();
         Earlier::from_list(list.clone(), at(day - 1), seen, today)
     }

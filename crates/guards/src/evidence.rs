@@ -1,7 +1,7 @@
 //! What rules see: the configuration, and what people decided about it.
 
 use crate::{
-    policies::Policy,
+    policies::AccessPolicy,
     rule::{Concern, Skip},
 };
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ fn day_if_any<'de, D: serde::Deserializer<'de>>(
 /// What is to follow when a rule fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub enum OnFailureAnswer {
     /// It stands in reports.
     #[default]
     Report,
@@ -115,7 +115,7 @@ pub struct OnFailure {
     /// The rule.
     pub rule: String,
     /// What follows.
-    pub answer: Answer,
+    pub answer: OnFailureAnswer,
 }
 
 /// What people decided about a tenant. Data, not code.
@@ -158,7 +158,7 @@ impl Exceptions {
         if let Some(own) = read
             .on_failure
             .iter()
-            .find(|o| o.answer == Answer::Remediate && o.rule.starts_with("own."))
+            .find(|o| o.answer == OnFailureAnswer::Remediate && o.rule.starts_with("own."))
         {
             return Err(format!(
                 "{} is a rule of your own, which says not what sets back what it finds; let it \
@@ -240,7 +240,7 @@ impl Exceptions {
     }
 
     /// What follows when a rule fails.
-    pub fn answer(&self, rule: &str) -> Answer {
+    pub fn answer(&self, rule: &str) -> OnFailureAnswer {
         self.on_failure.iter().find(|o| o.rule == rule).map(|o| o.answer).unwrap_or_default()
     }
 }
@@ -257,15 +257,15 @@ fn called(configuration: &Configuration, e: &Exclusion) -> Vec<String> {
 }
 
 /// What a rule may look at.
-pub struct Facts<'c> {
+pub struct Evidence<'c> {
     pub(crate) configuration: &'c Configuration,
     pub(crate) today: jiff::civil::Date,
     emergency: BTreeSet<String>,
     left_out: BTreeSet<String>,
 }
 
-impl<'c> Facts<'c> {
-    /// The facts of a configuration, on a day.
+impl<'c> Evidence<'c> {
+    /// That of a configuration, on a day.
     pub fn new(
         configuration: &'c Configuration,
         exceptions: &Exceptions,
@@ -431,11 +431,11 @@ impl<'c> Facts<'c> {
     }
 
     /// The Conditional Access policies.
-    pub(crate) fn policies(&self) -> Result<Vec<Policy<'c>>, Skip> {
+    pub(crate) fn policies(&self) -> Result<Vec<AccessPolicy<'c>>, Skip> {
         Ok(self
             .many(identity::CONDITIONAL_ACCESS_POLICIES)?
             .iter()
-            .map(|o| Policy { name: &o.name, body: &o.body })
+            .map(|o| AccessPolicy { name: &o.name, body: &o.body })
             .collect())
     }
 

@@ -4,7 +4,7 @@
 
 use crate::{HoldEntry, RepoSettings};
 use std::path::Path;
-use strongroom_custody::{Alarm, State};
+use strongroom_custody::{HostAlarm, State};
 use strongroom_model::shown_bytes;
 
 /// The floor of free disk: this share of it, in percent, or [`FREE_BYTES`] where that is less.
@@ -16,7 +16,7 @@ const SMALL_BYTES: u64 = 64 << 10;
 /// What was pushed and is named by no manifest after so long was never meant to be.
 const UNEXPLAINED_HOURS: i64 = 24;
 
-/// Kinds of alarms about room.
+/// Kinds of alarms about space.
 pub(crate) const FULL: &str = "full";
 /// More came than any manifest explains.
 pub(crate) const GROWTH: &str = "growth";
@@ -86,7 +86,7 @@ pub(crate) fn never_explained(state: &State, now: jiff::Timestamp) -> Vec<String
 
 /// More came since the last seal than the policy bears from a session: told before the next one.
 /// The first push is all of it.
-pub(crate) fn growth(state: &State) -> Option<Alarm> {
+pub(crate) fn growth(state: &State) -> Option<HostAlarm> {
     let (objects, bytes) = state.unsealed();
     let before = state.held_bytes().saturating_sub(bytes);
     let policy = &state.policy;
@@ -100,5 +100,5 @@ pub(crate) fn growth(state: &State) -> Option<Alarm> {
     // No counts: it is one alarm, however much comes.
     let text = "more was pushed since the last seal than the policy bears, and no manifest names \
         it: a flood, or a push that broke off; `status` says how much lies in no view";
-    Some(Alarm::new(GROWTH, "", text))
+    Some(HostAlarm::new(GROWTH, "", text))
 }

@@ -15,7 +15,7 @@ use std::{
 
 /// How long is waited for a server that does not answer, or says that it cannot just now.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// For one that has not answered yet.
     first: Duration,
     /// For one that has.
@@ -58,7 +58,7 @@ impl Hurry {
 
 /// From now on no store of this process waits for an outage: what waits gives up at once. For who
 /// was interrupted.
-pub fn hurry() {
+pub fn stop_waiting() {
     HURRY.begin();
 }
 
@@ -69,7 +69,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// So often is asked at least: one try may take longer than is waited.
 const TRIES_MIN: u32 = 3;
 
-impl Patience {
+impl RetryPolicy {
     /// Less than half a minute.
     pub fn short() -> Self {
         Self::of(SHORT, SHORT, PAUSE)
@@ -99,7 +99,7 @@ impl Patience {
 
 /// A request that is made until it is answered.
 pub(crate) struct Waiting<'p> {
-    patience: &'p Patience,
+    patience: &'p RetryPolicy,
     since: Option<Instant>,
     /// How often there was no answer.
     pub(crate) tries: u32,
@@ -161,7 +161,7 @@ mod tests {
     fn who_was_interrupted_waits_for_nothing() {
         let hurry: &'static Hurry = Box::leak(Box::new(Hurry::new()));
         let hour = Duration::from_secs(3600);
-        let patience = Patience { hurry, ..Patience::of(hour, hour, hour) };
+        let patience = RetryPolicy { hurry, ..RetryPolicy::of(hour, hour, hour) };
         let waiting = patience.clone();
         let other = std::thread::spawn(move || waiting.begin().again(Duration::ZERO));
         while Arc::strong_count(&patience.has_answered) > 1 && !other.is_finished() {
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn a_server_that_answered_once_is_waited_for_longer() {
-        let patience = Patience::of(Duration::ZERO, Duration::from_secs(3600), PAUSE);
-        let pauses = |patience: &Patience| {
+        let patience = RetryPolicy::of(Duration::ZERO, Duration::from_secs(3600), PAUSE);
+        let pauses = |patience: &RetryPolicy| {
             let mut waiting = patience.begin();
             std::iter::from_fn(move || waiting.pause(Duration::ZERO, true))
                 .take(50)
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(std::iter::from_fn(|| about.pause(Duration::ZERO, false)).count(), 2);
         assert_eq!(pauses(&patience).len(), 50, "nor does it shorten the wait for one");
         // Waited for in vain, it is not waited for as long again until it answers.
-        let brief = Patience::of(Duration::ZERO, Duration::from_millis(1), PAUSE);
+        let brief = RetryPolicy::of(Duration::ZERO, Duration::from_millis(1), PAUSE);
         brief.answered();
         assert_eq!(pauses(&brief).len(), 2);
         assert!(!brief.has_answered.load(Ordering::Relaxed));

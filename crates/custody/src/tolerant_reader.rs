@@ -14,12 +14,12 @@ const AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads many objects of a store of which some may lie on bad sectors: each is tried twice, and one
 /// that fails keeps no other back.
-pub struct Patient<'a> {
+pub struct TolerantReader<'a> {
     store: &'a dyn Store,
     in_a_row: AtomicU32,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> TolerantReader<'a> {
     /// Reads from this store.
     pub fn new(store: &'a dyn Store) -> Self {
         Self { store, in_a_row: AtomicU32::new(0) }

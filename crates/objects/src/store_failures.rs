@@ -4,7 +4,7 @@ use crate::{Key, Store, StoreError};
 use strongroom_model::Untrusted;
 
 /// Errors of a store.
-pub(crate) trait Said: Store {
+pub(crate) trait StoreFailures: Store {
     /// The disk or the network failed; trying again may help.
     fn failed(&self, action: &str, why: impl Into<Untrusted>) -> StoreError {
         StoreError::Failed { location: self.location(), action: action.to_owned(), why: why.into() }
@@ -36,4 +36,4 @@ pub(crate) trait Said: Store {
     }
 }
 
-impl<S: Store> Said for S {}
+impl<S: Store> StoreFailures for S {}

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// One law that did not hold for one thing in one night.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct Violation {
     /// The night, from 0.
     pub night: usize,
     /// The law and its field: `message/read`, `alarm/false`.
@@ -23,17 +23,17 @@ pub struct Finding {
     pub kinds: BTreeSet<String>,
 }
 
-impl Finding {
+impl Violation {
     /// Law and kinds of events, before shrinking.
     pub fn class(&self) -> String {
         class(&self.law, &self.kinds)
     }
 }
 
-impl Finding {
+impl Violation {
     /// Whether this is what `other` is, in a life that has less in it: the same law, and no kind of
     /// event that had no part there.
-    pub fn is_like(&self, other: &Finding) -> bool {
+    pub fn is_like(&self, other: &Violation) -> bool {
         self.law == other.law && self.kinds.is_subset(&other.kinds)
     }
 }

@@ -5,7 +5,7 @@
 //! rest: noise pushes nothing out. Custodians may acknowledge a row, for a while and for what it
 //! says now.
 
-use crate::{Error, Event, Holding};
+use crate::{Error, Holding, LogEvent};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ pub const ACKNOWLEDGED_DAYS_MAX: i64 = 90;
 
 /// What is wrong: kind, subject, sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Alarm {
+pub struct HostAlarm {
     /// A short code.
     pub kind: String,
     /// What it is about; empty where the kind says it all.
@@ -34,7 +34,7 @@ pub struct Alarm {
     pub text: String,
 }
 
-impl Alarm {
+impl HostAlarm {
     /// An alarm; control characters of what somebody else wrote are made visible.
     pub fn new(kind: &str, subject: &str, text: &str) -> Self {
         Self { kind: kind.to_owned(), subject: plain(subject), text: plain(text) }
@@ -68,7 +68,7 @@ pub fn plain(text: &str) -> String {
 
 /// An alarm that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Standing {
+pub struct StandingHostAlarm {
     /// Since when.
     pub since: Timestamp,
     /// When it was written last.
@@ -79,7 +79,7 @@ pub struct Standing {
     pub acknowledged: Option<Timestamp>,
 }
 
-impl Standing {
+impl StandingHostAlarm {
     /// Whether nobody bears it now.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.acknowledged.is_none_or(|until| until <= now)
@@ -87,11 +87,11 @@ impl Standing {
 }
 
 /// Those that stand, by kind and subject.
-pub type Standings = BTreeMap<(String, String), Standing>;
+pub type StandingHostAlarms = BTreeMap<(String, String), StandingHostAlarm>;
 
 /// One that custodians bear, as it was when they signed: one that says something else is another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledged {
+pub struct AcknowledgedHostAlarm {
     /// Its kind.
     pub kind: String,
     /// What it is about.
@@ -105,7 +105,7 @@ pub struct Acknowledged {
 /// # Errors
 /// None is named, one is of a kind that nobody may bear, or it is for too long.
 pub fn may_acknowledge(
-    alarms: &[Acknowledged],
+    alarms: &[AcknowledgedHostAlarm],
     until: Timestamp,
     at: Timestamp,
 ) -> Result<(), Error> {
@@ -143,8 +143,8 @@ fn bound(at: Timestamp) -> Timestamp {
 
 /// Takes in that custodians bear these.
 pub(crate) fn acknowledge(
-    all: &mut Standings,
-    alarms: &[Acknowledged],
+    all: &mut StandingHostAlarms,
+    alarms: &[AcknowledgedHostAlarm],
     until: Timestamp,
     at: Timestamp,
 ) {
@@ -158,9 +158,13 @@ pub(crate) fn acknowledge(
 }
 
 /// Takes in that an alarm was raised.
-pub(crate) fn raise(all: &mut Standings, at: Timestamp, alarm: Alarm) {
-    let new =
-        |since, acknowledged| Standing { since, told: at, text: alarm.text.clone(), acknowledged };
+pub(crate) fn raise(all: &mut StandingHostAlarms, at: Timestamp, alarm: HostAlarm) {
+    let new = |since, acknowledged| StandingHostAlarm {
+        since,
+        told: at,
+        text: alarm.text.clone(),
+        acknowledged,
+    };
     let row = match all.get(&(alarm.kind.clone(), alarm.subject.clone())) {
         Some(row) if row.text == alarm.text => new(row.since, row.acknowledged),
         Some(row) => new(row.since, None),
@@ -172,41 +176,45 @@ pub(crate) fn raise(all: &mut Standings, at: Timestamp, alarm: Alarm) {
 /// The events that turn what stands into what was found: of the kinds that were looked for, what
 /// was not found is over.
 fn events(
-    standing: &Standings,
+    standing: &StandingHostAlarms,
     looked_for: &[&str],
-    found: Vec<Alarm>,
+    found: Vec<HostAlarm>,
     now: Timestamp,
-) -> Vec<Event> {
+) -> Vec<LogEvent> {
     let mut by_kind: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for Alarm { kind, subject, text } in found {
+    for HostAlarm { kind, subject, text } in found {
         by_kind.entry(kind).or_default().entry(subject).or_insert(text);
     }
     let stands = |kind: &str, subject: &str| standing.get(&(kind.to_owned(), subject.to_owned()));
-    let mut rows: BTreeSet<Alarm> = BTreeSet::new();
+    let mut rows: BTreeSet<HostAlarm> = BTreeSet::new();
     for (kind, mut all) in by_kind {
         let left = all.len().saturating_sub(SUBJECTS_MAX);
         let (old, new): (Vec<_>, Vec<_>) =
             std::mem::take(&mut all).into_iter().partition(|(s, _)| stands(&kind, s).is_some());
         let kept = old.into_iter().chain(new).take(SUBJECTS_MAX);
-        rows.extend(kept.map(|(subject, text)| Alarm { kind: kind.clone(), subject, text }));
+        rows.extend(kept.map(|(subject, text)| HostAlarm { kind: kind.clone(), subject, text }));
         if left > 0 {
             let text = format!("{left} more of this kind");
-            rows.insert(Alarm { kind, subject: REST.to_owned(), text });
+            rows.insert(HostAlarm { kind, subject: REST.to_owned(), text });
         }
     }
     let is_found =
         |key: &(String, String)| rows.iter().any(|a| a.kind == key.0 && a.subject == key.1);
-    let over =
-        standing.keys().filter(|key| looked_for.contains(&key.0.as_str()) && !is_found(key)).map(
-            |(kind, subject)| Event::Over { at: now, kind: kind.clone(), subject: subject.clone() },
-        );
-    let mut out: Vec<Event> = over.collect();
-    let is_news = |a: &&Alarm| match stands(&a.kind, &a.subject) {
+    let over = standing
+        .keys()
+        .filter(|key| looked_for.contains(&key.0.as_str()) && !is_found(key))
+        .map(|(kind, subject)| LogEvent::Over {
+            at: now,
+            kind: kind.clone(),
+            subject: subject.clone(),
+        });
+    let mut out: Vec<LogEvent> = over.collect();
+    let is_news = |a: &&HostAlarm| match stands(&a.kind, &a.subject) {
         None => true,
         Some(row) if row.text == a.text => false,
         Some(row) => row.acknowledged.is_some() || now.duration_since(row.told) >= WRITE_AGAIN,
     };
-    out.extend(rows.iter().filter(is_news).map(|a| Event::Raised {
+    out.extend(rows.iter().filter(is_news).map(|a| LogEvent::Raised {
         at: now,
         kind: a.kind.clone(),
         subject: a.subject.clone(),
@@ -220,15 +228,15 @@ fn events(
 ///
 /// # Errors
 /// When the log cannot be written.
-pub fn settle(
+pub fn record_alarms(
     holding: &mut Holding,
     looked_for: &[&str],
-    found: Vec<Alarm>,
+    found: Vec<HostAlarm>,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, Error> {
     let events = events(&holding.ledger().state().standing, looked_for, found, now);
     let new = events.iter().filter_map(|e| match e {
-        Event::Raised { kind, text, .. } => Some((kind.clone(), text.clone())),
+        LogEvent::Raised { kind, text, .. } => Some((kind.clone(), text.clone())),
         _ => None,
     });
     let new = new.collect();
@@ -238,23 +246,23 @@ pub fn settle(
     Ok(new)
 }
 
-/// Turns what stands into what a look found, where no log is kept: as [`settle`]. Answers what is
-/// new.
+/// Turns what stands into what a look found, where no log is kept: as [`record_alarms`]. Answers
+/// what is new.
 pub fn look_again(
-    standing: &mut Standings,
+    standing: &mut StandingHostAlarms,
     looked_for: &[&str],
-    found: Vec<Alarm>,
+    found: Vec<HostAlarm>,
     now: Timestamp,
-) -> Vec<Alarm> {
+) -> Vec<HostAlarm> {
     let mut new = Vec::new();
     for event in events(standing, looked_for, found, now) {
         match event {
-            Event::Raised { at, kind, subject, text } => {
-                let alarm = Alarm { kind, subject, text };
+            LogEvent::Raised { at, kind, subject, text } => {
+                let alarm = HostAlarm { kind, subject, text };
                 raise(standing, at, alarm.clone());
                 new.push(alarm);
             }
-            Event::Over { kind, subject, .. } => {
+            LogEvent::Over { kind, subject, .. } => {
                 standing.remove(&(kind, subject));
             }
             _ => {}
@@ -268,13 +276,18 @@ mod tests {
     use super::*;
     use crate::State;
 
-    fn events(state: &State, looked_for: &[&str], found: Vec<Alarm>, now: Timestamp) -> Vec<Event> {
+    fn events(
+        state: &State,
+        looked_for: &[&str],
+        found: Vec<HostAlarm>,
+        now: Timestamp,
+    ) -> Vec<LogEvent> {
         super::events(&state.standing, looked_for, found, now)
     }
 
-    fn state(events: &[Event]) -> State {
+    fn state(events: &[LogEvent]) -> State {
         let mut state = State::default();
-        events.iter().for_each(|e| state.apply(e, crate::Role::Vault, at(0)).unwrap());
+        events.iter().for_each(|e| state.apply(e, crate::SignerRole::Vault, at(0)).unwrap());
         state
     }
 
@@ -282,8 +295,8 @@ mod tests {
         Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
     }
 
-    fn alarms(kind: &str, subjects: impl Iterator<Item = usize>) -> Vec<Alarm> {
-        subjects.map(|n| Alarm::new(kind, &format!("{n:04}"), "it is so")).collect()
+    fn alarms(kind: &str, subjects: impl Iterator<Item = usize>) -> Vec<HostAlarm> {
+        subjects.map(|n| HostAlarm::new(kind, &format!("{n:04}"), "it is so")).collect()
     }
 
     #[test]
@@ -313,7 +326,7 @@ mod tests {
         log.extend(events(&state(&log), &["unknown"], alarms("unknown", 1..2), at(2)));
         assert_eq!(state(&log).standing.len(), 1);
         // A sentence that only counts on is not written each hour.
-        let counts = |n: u64| vec![Alarm::new("stray", "", &format!("{n} objects"))];
+        let counts = |n: u64| vec![HostAlarm::new("stray", "", &format!("{n} objects"))];
         log = events(&State::default(), &[], counts(1), at(0));
         assert!(events(&state(&log), &[], counts(2), at(1)).is_empty());
         assert_eq!(events(&state(&log), &[], counts(2), at(21)).len(), 1);
@@ -322,7 +335,7 @@ mod tests {
     #[test]
     fn what_custodians_bear_is_open_again_when_the_while_is_over() {
         let day = |n: i64| at(24 * n);
-        let named = |text: &str| Acknowledged {
+        let named = |text: &str| AcknowledgedHostAlarm {
             kind: "unknown".into(),
             subject: "0000".into(),
             text: text.into(),
@@ -344,12 +357,12 @@ mod tests {
         assert!(may(day(100)).is_ok() && may(day(100) + SignedDuration::from_secs(1)).is_err());
         // And for what it said then.
         assert_eq!(row(day(40), day(10), "it is otherwise").acknowledged, None);
-        let says = |text: &str| vec![Alarm::new("unknown", "0000", text)];
+        let says = |text: &str| vec![HostAlarm::new("unknown", "0000", text)];
         let mut borne = state(&log);
         acknowledge(&mut borne.standing, &[named("it is so")], day(40), day(0));
         assert!(events(&borne, &["unknown"], says("it is so"), day(1)).is_empty());
         let again = events(&borne, &["unknown"], says("it is worse"), day(1));
-        again.iter().for_each(|e| borne.apply(e, crate::Role::Vault, day(1)).unwrap());
+        again.iter().for_each(|e| borne.apply(e, crate::SignerRole::Vault, day(1)).unwrap());
         assert!(borne.standing.values().all(|s| s.is_open(day(1))), "another is open");
     }
 

@@ -1,8 +1,8 @@
 //! Whether somebody can still get into the tenant when everything else fails.
 
 use crate::{
-    Exceptions, Facts,
-    policies::Policy,
+    Evidence, Exceptions,
+    policies::AccessPolicy,
     rule::{Concern, Outcome, Skip, verdict},
     rules::holders,
     words::GLOBAL_ADMINISTRATOR,
@@ -39,7 +39,7 @@ const SECOND_FACTORS: &[&str] = &[
 ];
 
 /// The accounts for emergencies that settings know.
-pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
+pub(crate) fn accounts(f: &Evidence<'_>) -> Result<Vec<Account>, Skip> {
     let rulers: Vec<String> =
         holders(f, GLOBAL_ADMINISTRATOR)?.iter().map(|s| s.to_lowercase()).collect();
     let users = f.many(directory::PRIVILEGED_USERS)?;
@@ -84,7 +84,7 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
 }
 
 /// Whether the role was only activated, or ends.
-fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
+fn for_a_time(f: &Evidence<'_>, symbol: &str) -> Result<bool, Skip> {
     // Where roles are not managed there are no schedules, and what is assigned stays. What was not
     // read, or no longer can be, is not known to stay.
     const SCHEDULES: &str = roles::ACTIVE_SCHEDULES;
@@ -119,7 +119,7 @@ fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
 }
 
 /// Whether some method is on, for this account among others.
-fn has_second_factor(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
+fn has_second_factor(f: &Evidence<'_>, symbol: &str) -> Result<bool, Skip> {
     let all = f.one(identity::AUTHENTICATION_METHODS)?;
     let groups = f.many(directory::REFERENCED_GROUPS)?;
     let belongs = |target: &Value| -> Option<bool> {
@@ -178,20 +178,20 @@ pub fn emergency_users(
     exceptions: &Exceptions,
     today: jiff::civil::Date,
 ) -> Vec<String> {
-    Facts::new(configuration, exceptions, today).emergency_users().into_iter().cloned().collect()
+    Evidence::new(configuration, exceptions, today).emergency_users().into_iter().cloned().collect()
 }
 
 /// Whether an account for emergencies is left that works and that no policy keeps out.
 ///
 /// # Errors
 /// A part of a sentence that says why not, or why it cannot be told, and what to do.
-pub fn way_in(
+pub fn lockout_guard(
     configuration: &Configuration,
     exceptions: &Exceptions,
     today: jiff::civil::Date,
 ) -> Result<(), String> {
     let untold = |Skip(why): Skip| format!("it cannot be told whether a way in is left: {why}");
-    let facts = Facts::new(configuration, exceptions, today);
+    let facts = Evidence::new(configuration, exceptions, today);
     let accepted = |rule: &str, object: Option<&str>| {
         exceptions.accepted.iter().any(|a| {
             a.rule == rule
@@ -202,13 +202,13 @@ pub fn way_in(
     let licensed =
         !configuration.collections.get(POLICIES).is_some_and(|c| c.state.is_unlicensed());
     let policies = if licensed { facts.policies().map_err(untold)? } else { Vec::new() };
-    let biting: Vec<&Policy<'_>> = policies
+    let biting: Vec<&AccessPolicy<'_>> = policies
         .iter()
         .filter(|p| {
             p.could_lock_out() && !accepted(POLICIES_RULE, Some(&format!("{POLICIES}/{}", p.name)))
         })
         .collect();
-    let leaves_nobody = |p: &&&Policy<'_>| {
+    let leaves_nobody = |p: &&&AccessPolicy<'_>| {
         let none = |k: &&str| p.list(&format!("conditions.users.{k}")).is_empty();
         p.blocks() && ["excludeUsers", "excludeGroups", "excludeRoles"].iter().all(none)
     };
@@ -280,7 +280,7 @@ pub fn way_in(
 }
 
 /// Whether a policy leaves this account out, itself or by a group whose members are known.
-fn leaves_out(f: &Facts<'_>, p: &Policy<'_>, symbol: &str) -> bool {
+fn leaves_out(f: &Evidence<'_>, p: &AccessPolicy<'_>, symbol: &str) -> bool {
     let groups = f.many(directory::REFERENCED_GROUPS).unwrap_or_default();
     let has = |name: &str| {
         let group = groups.iter().find(|g| name.strip_prefix("@groups/") == Some(&g.name));
@@ -293,7 +293,7 @@ fn leaves_out(f: &Facts<'_>, p: &Policy<'_>, symbol: &str) -> bool {
 }
 
 /// What the rule about these accounts says.
-pub(crate) fn at_least_two(f: &Facts<'_>) -> Result<Outcome, Skip> {
+pub(crate) fn at_least_two(f: &Evidence<'_>) -> Result<Outcome, Skip> {
     if !f.knows_emergency() {
         return Ok(Outcome::Manual(
             "no emergency account is named in the exceptions file".to_owned(),

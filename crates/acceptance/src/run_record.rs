@@ -11,7 +11,7 @@ pub const PREFIX: &str = "Strongroom acceptance";
 /// Kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum MadeKind {
     /// A mail folder.
     MailFolder,
     /// A message.
@@ -24,7 +24,7 @@ pub enum Kind {
     Policy,
 }
 
-impl Kind {
+impl MadeKind {
     /// How it is called in a sentence.
     pub fn word(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: MadeKind,
     /// Its id, as the service gave it.
     pub id: String,
     /// Its name when it was made.
@@ -56,7 +56,7 @@ pub struct Made {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meant {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: MadeKind,
     /// The name that was asked for.
     pub name: String,
     /// The folder that it was to be made in; empty at the top.
@@ -65,7 +65,7 @@ pub struct Meant {
 
 /// The record of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct RunRecord {
     v: u32,
     /// The run's id: eight hexadecimal digits.
     pub run: String,
@@ -88,7 +88,7 @@ pub struct Ledger {
     path: PathBuf,
 }
 
-impl Ledger {
+impl RunRecord {
     /// Begins a run whose record lies in `dir`.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl Ledger {
     }
 
     /// What was made of a kind under an id.
-    pub fn find(&self, kind: Kind, id: &str) -> Option<&Made> {
+    pub fn find(&self, kind: MadeKind, id: &str) -> Option<&Made> {
         self.made.iter().find(|m| m.kind == kind && m.id == id)
     }
 
@@ -186,7 +186,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note_deleted(&mut self, kind: Kind, id: &str) -> Result<(), Error> {
+    pub fn note_deleted(&mut self, kind: MadeKind, id: &str) -> Result<(), Error> {
         self.set_deleted(kind, id, true)
     }
 
@@ -194,11 +194,11 @@ impl Ledger {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note_again(&mut self, kind: Kind, id: &str) -> Result<(), Error> {
+    pub fn note_again(&mut self, kind: MadeKind, id: &str) -> Result<(), Error> {
         self.set_deleted(kind, id, false)
     }
 
-    fn set_deleted(&mut self, kind: Kind, id: &str, deleted: bool) -> Result<(), Error> {
+    fn set_deleted(&mut self, kind: MadeKind, id: &str, deleted: bool) -> Result<(), Error> {
         self.made
             .iter_mut()
             .filter(|m| m.kind == kind && m.id == id)

@@ -25,7 +25,7 @@ pub(crate) fn named_apart(name: &str, id: &ItemId) -> String {
 
 /// What a path means, in whatever snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct OwnerPath {
     /// The path in the snapshot that it was looked up in, without a slash at its end; empty for
     /// everything.
     path: String,
@@ -42,7 +42,7 @@ struct Owned {
     rest: String,
 }
 
-impl Place {
+impl OwnerPath {
     /// Looks a path up in a snapshot's tree. A path that names nobody's directory stays as it is.
     pub fn find(repo: &Repository, tree: &Id, path: &str) -> Result<Self, Error> {
         let path = match path.trim_matches('/') {
@@ -86,15 +86,15 @@ impl Place {
 }
 
 /// Whose the directories of several snapshots are.
-pub(crate) struct Rooms {
+pub(crate) struct OwnerDirs {
     repo: Arc<Repository>,
     start: Id,
-    read: HashMap<(Id, OwnerKind), Vec<Room>>,
+    read: HashMap<(Id, OwnerKind), Vec<OwnerDir>>,
     /// Names of the snapshot to start from, by owner.
     names: HashMap<OwnerKind, HashMap<ItemId, String>>,
 }
 
-impl Rooms {
+impl OwnerDirs {
     /// Of a snapshot to start from, and of others.
     pub(crate) fn new(repo: Arc<Repository>, start: Id) -> Self {
         Self { repo, start, read: HashMap::new(), names: HashMap::new() }
@@ -105,7 +105,7 @@ impl Rooms {
         self.start
     }
 
-    fn all(&mut self, tree: Id, kind: OwnerKind) -> Result<&[Room], Error> {
+    fn all(&mut self, tree: Id, kind: OwnerKind) -> Result<&[OwnerDir], Error> {
         Ok(match self.read.entry((tree, kind)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(all(&self.repo, &tree, kind)?),
@@ -143,7 +143,7 @@ impl Rooms {
 }
 
 /// An owner's directory and record.
-struct Room {
+struct OwnerDir {
     name: String,
     facts: Facts,
 }
@@ -159,13 +159,13 @@ pub(crate) fn find(
     if let Some(room) = all.iter().find(|room| room.name == name) {
         return Ok(Some((room.name.clone(), room.facts.id.clone())));
     }
-    let bears = |room: &&Room| {
+    let bears = |room: &&OwnerDir| {
         let label = room.facts.label.as_deref();
         label.is_some_and(|label| {
             label.to_lowercase() == name.to_lowercase() || fit_name(label, "", &[]).0 == name
         })
     };
-    let (gone, there): (Vec<&Room>, Vec<&Room>) =
+    let (gone, there): (Vec<&OwnerDir>, Vec<&OwnerDir>) =
         all.iter().filter(bears).partition(|room| room.facts.is_gone());
     // Who bears the name now goes before who bore it once.
     let meant = if there.is_empty() { gone } else { there };
@@ -182,7 +182,7 @@ pub(crate) fn find(
 }
 
 /// The directories of a kind of owner: those of its register, else of an older program's.
-fn all(repo: &Repository, tree: &Id, kind: OwnerKind) -> Result<Vec<Room>, Error> {
+fn all(repo: &Repository, tree: &Id, kind: OwnerKind) -> Result<Vec<OwnerDir>, Error> {
     let register = format!("/{}", layout::register(kind).join("/"));
     let earlier = layout::tops(kind).map(|top| format!("/{top}"));
     for path in std::iter::once(register).chain(earlier) {
@@ -194,7 +194,7 @@ fn all(repo: &Repository, tree: &Id, kind: OwnerKind) -> Result<Vec<Room>, Error
         let mut rooms = Vec::new();
         for node in repo.read_tree(&subtree)? {
             if let Some(facts) = node.facts()?.filter(|_| node.is_dir()) {
-                rooms.push(Room { name: node.name, facts });
+                rooms.push(OwnerDir { name: node.name, facts });
             }
         }
         rooms.sort_by(|a, b| a.name.cmp(&b.name));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// What a sign-in and one call told.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct SignInCheck {
     /// The application permissions of its token; `None` where the token cannot be read.
     pub permissions: Option<BTreeSet<String>>,
     /// The sign-in service's clock, where it told it.
@@ -21,7 +21,7 @@ impl Client {
     ///
     /// # Errors
     /// When it may not sign in.
-    pub async fn standing(&self) -> Result<Standing, Error> {
+    pub async fn standing(&self) -> Result<SignInCheck, Error> {
         let token = self.token(None).await?;
         let request = Request::get(Scope::Directory, "organization?$select=id");
         let failed = |why: String| {
@@ -38,7 +38,7 @@ impl Client {
                 _ => Ok(answer.date()),
             }
         };
-        Ok(Standing {
+        Ok(SignInCheck {
             permissions: token.permissions(),
             signin_date: token.granted_at,
             graph_date: graph_date.await,
