@@ -116,7 +116,8 @@ make("strong", "cast-cbc", cbc(CAST, 16, 8))
 make("strong", "chacha20", lambda d, c: ChaCha20.new(key=c.bytes(32), nonce=c.bytes(12)).encrypt(d))
 make("strong", "salsa20", lambda d, c: Salsa20.new(key=c.bytes(32), nonce=c.bytes(8)).encrypt(d))
 make("strong", "rc4", lambda d, c: ARC4.new(c.bytes(16)).encrypt(d))
-make("strong", "nacl-box", lambda d, c: bytes(secret.SecretBox(c.bytes(32)).encrypt(d, c.bytes(24))))
+make("strong", "nacl-box", lambda d, c: bytes(
+    secret.SecretBox(c.bytes(32)).encrypt(d, c.bytes(24))))
 
 
 @kind("strong")
@@ -372,6 +373,35 @@ make("wrapped", "7z-names-too", archiver("7z", "a", "-p" + PASSWORD, "-mhe=on", 
 make("wrapped", "rar", archiver("rar", "a", "-p" + PASSWORD, out="out.rar"))
 
 
+def vint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    return bytes(out) + bytes([n])
+
+
+def rar_header(what, flags, *rest):
+    body = vint(what) + vint(flags) + b"".join(rest)
+    body = vint(len(body)) + body
+    return struct.pack("<I", zlib.crc32(body)) + body
+
+
+@kind("wrapped")
+def rar_like(data, case):
+    """A RAR 5 archive with a password, stored: by the published form, since no program is free."""
+    cipher = AES.new(case.bytes(32), AES.MODE_CBC, case.bytes(16))
+    body, name = cipher.encrypt(padded(data, 16)), case.name.encode()
+    record = vint(1) + vint(0) + vint(0) + b"\x0f" + case.bytes(32)
+    extra = vint(len(record)) + record
+    return b"".join([
+        b"Rar!\x1a\x07\x01\x00", rar_header(1, 0, vint(0)),
+        rar_header(2, 3, vint(len(extra)), vint(len(body)), vint(4), vint(len(data)), vint(32),
+                   struct.pack("<I", zlib.crc32(data)), vint(0), vint(1), vint(len(name)), name,
+                   extra),
+        body, rar_header(5, 0, vint(0))])
+
+
 def zipped(members, method=zipfile.ZIP_STORED):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as z:
@@ -391,8 +421,9 @@ TYPES = (b'<?xml version="1.0" encoding="UTF-8"?><Types xmlns="http://schemas.op
          b'openxmlformats-package.relationships+xml"/><Default Extension="bin" ContentType="'
          b'application/octet-stream"/><Override PartName="/%s" ContentType="application/vnd.'
          b'openxmlformats-officedocument.%s.main+xml"/></Types>')
-RELS = (b'<?xml version="1.0" encoding="UTF-8"?><Relationships xmlns="http://schemas.openxmlformats.'
-        b'org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.'
+RELS = (b'<?xml version="1.0" encoding="UTF-8"?><Relationships xmlns="http://schemas.'
+        b'openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" '
+        b'Type="http://schemas.'
         b'openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="%s"/>'
         b"</Relationships>")
 

@@ -1,5 +1,5 @@
-"""Fetches the packages of packages.tsv by their ordinary clients, holds each against its hash, takes
-files of the wanted kinds out of them and out of the corpus, and lists them.
+"""Fetches the packages of packages.tsv by their ordinary clients, holds each against its hash,
+takes files of the wanted kinds out of them and out of the corpus, and lists them.
 
 Nothing that is missing is passed over: it is told by name, and counted.
 """
@@ -189,10 +189,10 @@ def fetch():
         return env
 
     lines = (HERE / "packages.tsv").read_text().splitlines()
-    learned = []
+    pinned = []
     for line in lines:
         if line.startswith("#") or not line.strip():
-            learned.append(line)
+            pinned.append(line)
             continue
         registry, name, version, wanted_hash = line.split("\t")
         place = PACKAGES / registry / name.replace("/", "_")
@@ -203,7 +203,7 @@ def fetch():
             got = digest(data)
             if wanted_hash != "-" and got != wanted_hash:
                 raise ValueError(f"has hash {got} instead of {wanted_hash}")
-            learned.append(f"{registry}\t{name}\t{version}\t{got}")
+            pinned.append(f"{registry}\t{name}\t{version}\t{got}")
             n = 0
             inner = list(members(path, data))
             if registry in ("crates", "npm"):
@@ -217,12 +217,12 @@ def fetch():
             note(f"{registry} {name} {version}: {n} files")
         except Exception as e:  # noqa: BLE001 - whatever is wrong with one, the others go on
             detail = getattr(e, "stderr", b"") or b""
-            missing.append(f"{registry} {name} {version}: {e} {detail.decode(errors='replace')[-200:]}"
-                           .replace("\n", " "))
+            told = f"{e} {detail.decode(errors='replace')[-200:]}".replace("\n", " ")
+            missing.append(f"{registry} {name} {version}: {told}")
             note("MISSING " + missing[-1])
-            learned.append(line)
+            pinned.append(line)
     if "--pin" in sys.argv:
-        (HERE / "packages.tsv").write_text("\n".join(learned) + "\n")
+        (HERE / "packages.tsv").write_text("\n".join(pinned) + "\n")
     corpus = ROOT.parent / "shared" / "corpus"
     for path in sorted(corpus.rglob("*")):
         if path.is_file() and wanted(path.name, path.stat().st_size):
@@ -234,7 +234,7 @@ def fetch():
 
 
 def choose_anew(found):
-    """At most PER_KIND files of each kind, in turn from each place, those with the least hash first."""
+    """At most PER_KIND files of each kind, in turn from each place, the least hash first."""
     by_kind = {}
     for key, (kind, _, origin, _) in found.items():
         place = ":".join(origin.split(":")[:2]) if not origin.startswith("corpus") else "corpus"

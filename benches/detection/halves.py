@@ -1,8 +1,9 @@
 """Which half a file or a kind of damage belongs to, and the lists of both halves.
 
-A file goes by the SHA-256 of its content, a kind of damage by that of its name: odd first byte, kept
-aside. `aside.txt` and `learn.txt` hold what was there when the split was made, before any rule was
-written against it; a file that stands in neither is not used, one that cannot be had is missing.
+A file goes by the SHA-256 of its content, a kind of damage by that of its name: odd first byte,
+kept aside. `aside.txt` and `learn.txt` hold what was there when the split was made, before any rule
+was written against it; a file that stands in neither is not used, one that cannot be had is
+missing.
 
     python3 halves.py --write    writes both lists from target/detection/files.json
 """
@@ -35,6 +36,9 @@ def read(half):
             files[name] = rest[0]
         else:
             kinds.append(name)
+    moved = [f for f in files if of_hash(f) != half] + [k for k in kinds if of_kind(k) != half]
+    if moved:
+        raise SystemExit(f"{half}.txt holds what belongs to the other half: {moved[:3]}")
     return files, kinds
 
 

@@ -1,6 +1,6 @@
 //! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers | --full]`, `cargo xtask
-//! bench repository|vault|fleet|distant`, `cargo xtask fuzz`, `cargo xtask attack`, `cargo xtask
-//! soak`, `cargo xtask published`, `cargo xtask sbom`.
+//! bench repository|vault|fleet|distant|detection`, `cargo xtask fuzz`, `cargo xtask attack`,
+//! `cargo xtask soak`, `cargo xtask published`, `cargo xtask sbom`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod attack;
@@ -29,6 +29,7 @@ fn main() {
         ["bench", "distant", rest @ ..] => {
             bench::example("strongroom-engine", "distant_bench", rest)
         }
+        ["bench", "detection", rest @ ..] => bench::detection::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["attack", rest @ ..] => attack::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
@@ -37,8 +38,8 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: cargo xtask tidy | test [--no-servers | --full] | bench repository | \
-                 bench vault | bench fleet | bench distant | fuzz [--seconds 900] [TARGET]… | \
-                 attack | soak | published | sbom"
+                 bench vault | bench fleet | bench distant | bench detection | fuzz [--seconds \
+                 900] [TARGET]… | attack | soak | published | sbom"
             );
             std::process::exit(2);
         }

@@ -6,6 +6,7 @@
 //! processes; peers run with their own defaults.
 
 mod data;
+pub(crate) mod detection;
 mod tools;
 
 use crate::tidy;
