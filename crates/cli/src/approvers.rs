@@ -54,22 +54,8 @@ pub(crate) enum ApproverCommand {
     Approve {
         /// Decision: at least the first 8 digits of its id.
         decision: String,
-        /// Who approves, as they are enrolled.
-        #[arg(long)]
-        by: String,
-        /// Their key file.
-        #[arg(long)]
-        key: PathBuf,
-        /// The last day on which the approval counts, like 2027-07-31; that of the decision without
-        /// it.
-        #[arg(long, value_name = "DAY")]
-        until: Option<Date>,
-        /// Why.
-        #[arg(long, value_name = "WHY", default_value = "approved as shown")]
-        reason: String,
-        /// Do not ask.
-        #[arg(short, long)]
-        yes: bool,
+        #[command(flatten)]
+        approval: Approval,
     },
     /// Sign that somebody is an approver no more. It takes two others, as long as there are two.
     #[command(
@@ -82,6 +68,34 @@ pub(crate) enum ApproverCommand {
         #[command(flatten)]
         signs: Signs,
     },
+}
+
+/// Who approves of something that waits for it.
+#[derive(Args)]
+pub(crate) struct Approval {
+    /// Who approves, as they are enrolled.
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// Their key file.
+    #[arg(long)]
+    key: PathBuf,
+    /// The last day on which the approval counts, like 2027-07-31; that of what is approved without
+    /// it.
+    #[arg(long, value_name = "DAY")]
+    until: Option<Date>,
+    /// Why.
+    #[arg(long, value_name = "WHY", default_value = "approved as shown")]
+    reason: String,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+impl Approval {
+    pub(crate) fn how(&self) -> Approves<'_> {
+        let Self { by, key, until, reason, .. } = self;
+        Approves { by, key_file: key, until: *until, reason }
+    }
 }
 
 /// Who signs, and why.
@@ -185,13 +199,8 @@ fn less(weaker: &Weaker) -> String {
     format!("{:.8} the configuration: {}", weaker.id, weaker.says.join("; "))
 }
 
-async fn approve(
-    global: &Global,
-    word: &str,
-    how: Approves<'_>,
-    yes: bool,
-) -> anyhow::Result<Ending> {
-    let school = global.school()?;
+async fn approve(global: &Global, word: &str, approval: &Approval) -> anyhow::Result<Ending> {
+    let (school, how, yes) = (global.school()?, approval.how(), approval.yes);
     let is_meant = |w: &Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word);
     if let Some(weaker) = protection::glance(&school)?.filter(is_meant) {
         unasked(global, yes)?;
@@ -316,9 +325,8 @@ pub(crate) async fn approver(global: &Global, command: ApproverCommand) -> anyho
         ApproverCommand::Enrol { name, public_key, signs } => {
             (DecisionKind::Enrolment, name, public_key.as_deref(), signs)
         }
-        ApproverCommand::Approve { decision, by, key, until, reason, yes } => {
-            let how = Approves { by, key_file: key, until: *until, reason };
-            return approve(global, decision, how, *yes).await;
+        ApproverCommand::Approve { decision, approval } => {
+            return approve(global, decision, approval).await;
         }
         ApproverCommand::Remove { name, signs } => (DecisionKind::Removal, name, None, signs),
     };

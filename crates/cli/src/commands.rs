@@ -1,28 +1,26 @@
 //! The ordinary commands.
 
 use crate::{
-    Global, alarms, approvers::tell_weaker, edge::blocking, failure, host, keys, output,
-    progress::Bar, review,
+    Global, alarms, approvers::tell_weaker, edge::blocking, failure, keys, output, progress::Bar,
+    review,
 };
-use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-use strongroom_custody::MirrorReport;
-use strongroom_engine::{BackupReport, replicate as copies};
-use strongroom_model::{Ending, Series, Untrusted};
-use strongroom_objects::{Key, Kind, Store, VaultRest};
+use strongroom_model::{Ending, Untrusted};
 use strongroom_operations::{
     Attempt, Copy2, Duty, School,
     alarms::{Acknowledgement, AlarmName},
-    backup as operations,
-    decisions::accept_unread,
-    files::rebuilding::{self, Mark, Rebuilding},
-    place::{Doing, Place},
-    replicate::{self, Replicated},
+    backup::{self as operations, BackupReport},
+    keys::{Made, make},
+    place::Doing,
+    replicate::{
+        Known, MirrorReport, ReplicateReport, Replicated, copy_to, rebuild, replicate as bring,
+        sessions,
+    },
     sheets,
+    snapshots::{Id, Snapshot},
 };
-use strongroom_repository::{Id, Repository, Snapshot};
 
 #[derive(Args)]
 pub(crate) struct Init {
@@ -93,111 +91,64 @@ pub(crate) struct Replicate {
     verify: bool,
 }
 
-/// A snapshot by id, by its first digits, `latest` (of the data; partial ones never count), or
-/// `latest:settings` and the like.
-pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
-    let found = strongroom_operations::upkeep::snapshot(repo, name)?;
+/// Says of a snapshot that it claims a time which has not come.
+pub(crate) fn tell_ahead(says: Option<&str>) {
+    says.into_iter().for_each(|text| eprintln!("{}", output::alarm(text)));
+}
+
+pub(crate) use strongroom_operations::{
+    replicate::goes_on_elsewhere,
+    snapshots::{SETTINGS, is_of_settings},
+};
+
+pub(crate) fn snapshot(
+    repo: &strongroom_repository::Repository,
+    name: &str,
+) -> anyhow::Result<(Id, Snapshot)> {
+    let found = strongroom_operations::snapshots::snapshot(repo, name)?;
     tell_future(std::slice::from_ref(&found));
     Ok(found)
 }
 
-/// Where the tenant's configuration stands in a snapshot.
-pub(crate) const SETTINGS: &str = "/tenant/configuration";
-
-/// Whether a path is one of the series of settings.
-pub(crate) fn is_of_settings(path: &str) -> bool {
-    let path = format!("/{}/", path.trim_matches('/'));
-    path.starts_with(&format!("{SETTINGS}/")) || path == "/tenant/identity.json/"
-}
-
-/// The same for whoever names a path: `latest` is the newest of the series that it is of.
 pub(crate) fn snapshot_with(
-    repo: &Repository,
+    repo: &strongroom_repository::Repository,
     name: &str,
     path: &str,
 ) -> anyhow::Result<(Id, Snapshot)> {
-    if name == "latest"
-        && is_of_settings(path)
-        && let Some(found) = repo.head(None, &Series::SETTINGS)?
-    {
-        tell_future(std::slice::from_ref(&found));
-        return Ok(found);
-    }
-    // Older programs kept the settings within the data.
-    snapshot(repo, name)
+    let found = strongroom_operations::snapshots::of_path(repo, name, path)?;
+    tell_future(std::slice::from_ref(&found));
+    Ok(found)
 }
 
-/// Says of snapshots that claim a time which has not come that they do.
 pub(crate) fn tell_future(all: &[(Id, Snapshot)]) {
-    let now = host::now();
-    for text in all.iter().filter_map(|s| strongroom_engine::clean::ahead_of_the_clock(s, now)) {
-        eprintln!("{}", output::alarm(&text));
+    for s in all {
+        tell_ahead(
+            strongroom_operations::snapshots::ahead_of_the_clock(s, crate::host::now()).as_deref(),
+        );
     }
 }
 
 pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> {
     let copy2 = global.copy2()?;
-    let (at, password) = copy2.place_and_password(Doing::Usual)?;
-    let cache = copy2.cache()?;
-    let place = at.to_string();
+    let at = copy2.place(Doing::Usual)?;
     let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
-    let sheets = dir.clone();
-    let label = match args.no_recovery {
+    let (needed, made) = (args.shares_needed, args.shares_made);
+    let wanted = match args.no_recovery {
         true => None,
-        false => Some(keys::label(global, &place, copy2.now())?),
+        false => Some(keys::wanted(global, &at.to_string(), (needed, made), &dir)?),
     };
-    let (repo, shares) = blocking(move || {
-        let store = at.open()?;
-        // What is there is told before what else is in the way.
-        if store.size(&Key::config())?.is_some() {
-            return Err(strongroom_repository::Error::Exists(store.location()).into());
-        }
-        if let Some(history) = copy2.history().filter(|_| !args.anew) {
-            bail!(
-                "{history}, and no repository is there: a new one would lack all that it held, \
-                 and a vault takes nothing from it. Is {at} mounted? If it is lost, strongroom \
-                 replicate --from-vault has it back from a vault; --anew makes a new one all the \
-                 same"
-            );
-        }
-        if !args.no_recovery {
-            keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
-        }
-        let repo = Repository::init_for(
-            store,
-            &password,
-            &cache,
-            copy2.host().writer(),
-            copy2.now(),
-            copy2.tenant_id(),
-        )?;
-        let shares = match &label {
-            None => Vec::new(),
-            Some(label) => keys::write_shares(
-                repo.key(),
-                &repo.id(),
-                (args.shares_needed, args.shares_made),
-                label,
-                &sheets,
-            )?,
-        };
-        Ok((repo, shares))
-    })
-    .await?;
+    let new = make(&copy2, args.anew, wanted).await?;
+    let Made { place, id, sheets } = &new;
     if global.json {
-        println!("{}", json!({"repository": place, "id": repo.id(), "recovery_shares": shares}));
-    } else {
-        if !global.quiet {
-            println!("made repository {} in {place}", repo.id().short());
-            match shares.is_empty() {
-                true => println!(
-                    "Without its password nothing in it can ever be read: keep a copy of the \
-                     password away from this host."
-                ),
-                false => {
-                    println!("{}", keys::handed_out(args.shares_needed, args.shares_made, &dir))
-                }
-            }
+        println!("{}", json!({"repository": place, "id": id, "recovery_shares": sheets}));
+    } else if !global.quiet {
+        println!("made repository {} in {place}", id.short());
+        match sheets.is_empty() {
+            true => println!(
+                "Without its password nothing in it can ever be read: keep a copy of the password \
+                 away from this host."
+            ),
+            false => println!("{}", keys::handed_out(needed, made, &dir)),
         }
     }
     Ok(Ending::Done)
@@ -246,16 +197,12 @@ pub(crate) async fn back_up(
 }
 
 async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<BackupReport> {
-    let tenant = school.tenant();
     let repo = school.repository().await?;
     let by = args.by.unwrap_or_else(|| school.host().account.clone());
     let key = args.key.as_deref();
     if !args.accept.is_empty() {
-        let (by_repo, name) = (repo.clone(), tenant.name.clone());
-        let unread =
-            blocking(move || Ok(strongroom_engine::unread_items(&by_repo, &name)?)).await?;
         let reason = args.reason.as_deref().unwrap_or_default();
-        accept_unread(school, &unread, &args.accept, (&by, reason, args.until, key))?;
+        operations::accept(school, &repo, &args.accept, (&by, reason, args.until, key)).await?;
     }
     let decisions = review::that_count(school)?;
     let bar = Bar::for_report(quiet);
@@ -365,23 +312,12 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
     if args.to.is_none() && !args.sessions {
         return push(global, copy2, bar).await;
     }
-    let repo = copy2.open(Doing::Looking).await?;
     if let Some(to) = args.to {
-        let (b, to) = (bar.clone(), global.place(&to)?);
-        let report = blocking(move || {
-            let to = to.open()?;
-            Ok(match args.verify {
-                true => copies::to_store_verified(&repo, to.as_ref(), b.as_ref())?,
-                false => copies::to_store(&repo, to.as_ref(), b.as_ref())?,
-            })
-        })
-        .await?;
+        let report = copy_to(&copy2, global.place(&to)?, args.verify, bar.clone()).await;
         bar.finish();
-        return said(global, "copied", &report);
+        return said(global, "copied", &report?);
     }
-    let settings = global.school()?.vault()?.server()?;
-    let all =
-        blocking(move || Ok(copies::sessions(&VaultRest::new(settings)?, repo.key())?)).await?;
+    let all = sessions(&copy2, global.school()?.vault()?).await?;
     bar.finish();
     if global.json {
         println!("{}", serde_json::to_string(&all)?);
@@ -417,7 +353,7 @@ async fn push(global: &Global, copy2: Copy2, bar: Arc<Bar>) -> anyhow::Result<En
     let school = global.school()?;
     // What is brought from another repository is not what is owed.
     let attempt = global.repo.is_none().then(|| school.begin(Duty::Replicate));
-    let push = async { Ok(replicate::replicate(&copy2, school.vault()?, bar.clone()).await?) };
+    let push = async { Ok(bring(&copy2, school.vault()?, bar.clone()).await?) };
     let done = push.await;
     bar.finish();
     if let Some(attempt) = attempt {
@@ -459,15 +395,15 @@ fn said_bucket(global: &Global, r: &MirrorReport) -> anyhow::Result<Ending> {
     })
 }
 
-fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow::Result<Ending> {
+fn said(global: &Global, what: &str, report: &ReplicateReport) -> anyhow::Result<Ending> {
     if global.json {
         println!("{}", serde_json::to_string(report)?);
     } else {
         tell_lost(report);
         let how = match report.present_how {
-            copies::Known::BySize => "were there already by size, and were not read",
-            copies::Known::ByBytes => "were there already, and are whole",
-            copies::Known::ByLog => "had come before, as the vault's log says",
+            Known::BySize => "were there already by size, and were not read",
+            Known::ByBytes => "were there already, and are whole",
+            Known::ByLog => "had come before, as the vault's log says",
         };
         println!(
             "{what}: {} objects, {}; {} {how}",
@@ -483,7 +419,7 @@ fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow
 }
 
 /// Names what a copy lacks: objects, snapshots, and the items that this touches.
-pub(crate) fn tell_lost(report: &copies::ReplicateReport) {
+pub(crate) fn tell_lost(report: &ReplicateReport) {
     const ITEMS_SHOWN_MAX: usize = 20;
     let alarm = |text: String| println!("{}", output::alarm(&text));
     for key in &report.lost {
@@ -504,52 +440,4 @@ pub(crate) fn tell_lost(report: &copies::ReplicateReport) {
     if !report.lost.is_empty() && report.items.is_empty() {
         println!("`strongroom check --read-data` names the items that this touches, if any");
     }
-}
-
-/// Whether what is at a place elsewhere can be the beginning of a rebuilding. Nothing marks it:
-/// what a run like this left there begins with the vault's own config, and is added to.
-pub(crate) fn goes_on_elsewhere(to: &dyn Store, vault: &dyn Store) -> anyhow::Result<bool> {
-    let config = strongroom_objects::Key::config();
-    let is_its_own = to.size(&config)?.is_none() || to.get(&config)? == vault.get(&config)?;
-    // Snapshots come late: where one is, there is a repository that people use.
-    Ok(is_its_own && to.list(Kind::Snapshots)?.is_empty())
-}
-
-/// Rebuilds copy 2 from the vault; its place must be empty, or half made by a run like this.
-pub(crate) async fn rebuild(
-    school: &School,
-    bar: Arc<Bar>,
-) -> anyhow::Result<copies::ReplicateReport> {
-    let (place, repository) = (school.vault()?, school.copy2()?);
-    let (copy2, password) = repository.place_and_password(Doing::Usual)?;
-    let cache = repository.cache()?;
-    blocking(move || {
-        let to = copy2.open()?;
-        let vault = place.reader(None)?;
-        let config = strongroom_objects::Key::config();
-        let goes_on = match &copy2 {
-            Place::Folder(path) => rebuilding::is_marked(path),
-            Place::Elsewhere { .. } => goes_on_elsewhere(to.as_ref(), vault.as_ref())?,
-        };
-        if to.size(&config)?.is_some() && !goes_on {
-            bail!("{copy2} still holds a repository; move it away first");
-        }
-        let key = Repository::key_of(vault.as_ref(), &password)?;
-        let public = strongroom_engine::publish::signing_key(&key)?.public();
-        let mark = Mark { key: public.to_string(), upto: None, files: None };
-        let rebuilding = match &copy2 {
-            Place::Folder(path) => Some(Rebuilding::begin(path, &mark)?),
-            Place::Elsewhere { .. } => None,
-        };
-        let mut report = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())?;
-        rebuilding.map_or(Ok(()), Rebuilding::done)?;
-        if !report.lost.is_empty() {
-            match Repository::with_key(to, key, &cache, repository.host().writer()) {
-                Ok(repo) => copies::name_items(&repo, &mut report),
-                Err(e) => tracing::warn!("what is lost cannot be told by items: {e}"),
-            }
-        }
-        Ok(report)
-    })
-    .await
 }

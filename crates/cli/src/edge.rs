@@ -21,7 +21,7 @@ impl Global {
     }
 
     /// What was said in the place of the configuration's own.
-    fn choice(&self) -> Choice {
+    pub(crate) fn choice(&self) -> Choice {
         Choice {
             tenant: self.tenant().cloned(),
             repository: self.repo.clone(),

@@ -1,32 +1,22 @@
 //! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
 
 use crate::{
-    Global,
-    edge::blocking,
-    output,
+    Global, output,
     page::{Frame, escape, page},
 };
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
-use jiff::Timestamp;
 use qrcode::{QrCode, render::svg};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-use strongroom_custody::PublicKey;
-use strongroom_engine::Progress;
+use std::path::{Path, PathBuf};
 use strongroom_model::Ending;
 use strongroom_operations::{
-    files::secrets,
+    Error, Kind,
+    keys::{self, KeyEntry},
     place::Doing,
-    sheets::{self, Label},
+    sheets::{Label, RecoveryShare, SheetsWanted},
 };
-use strongroom_repository::{Id, MasterKey, RecoveryShare, Repository, shares_fit, split_key};
 
 #[derive(Subcommand)]
 pub(crate) enum Key {
@@ -87,99 +77,70 @@ pub(crate) enum Key {
 }
 
 pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending> {
-    let json = global.json;
+    let (json, copy2) = (global.json, global.copy2()?);
     match command {
+        Key::List => {
+            let all = keys::list(&copy2).await?;
+            match json {
+                true => println!("{}", json!(all)),
+                false => print!("{}", table(&all)),
+            }
+        }
+        Key::Add { new_password_file, name } => {
+            let id = keys::add(&copy2, &new_password_file, &name).await?;
+            let text = format!("key {} for {name} opens the repository now", id.short());
+            said(json, json!({"key": id}), &text);
+        }
+        Key::Remove { id, yes } => {
+            let entry = keys::to_remove(&copy2, &id).await?;
+            if !json {
+                println!(
+                    "key {} for {} of {} would go",
+                    entry.id.short(),
+                    entry.user.line(),
+                    entry.created.strftime("%Y-%m-%d")
+                );
+            }
+            if !yes && !output::confirm("remove it?")? {
+                println!("nothing was changed");
+                return Ok(Ending::Failed);
+            }
+            keys::remove(&copy2, entry.id).await?;
+            said(json, json!({"removed": entry.id}), "removed");
+        }
+        Key::Shares { dir, needed, made } => {
+            let place = copy2.place(Doing::Looking)?.to_string();
+            let wanted = wanted(global, &place, (needed, made), &dir)?;
+            let files = keys::shares(&copy2, wanted).await?;
+            said(json, json!({"shares": files}), &handed_out(needed, made, &dir));
+        }
         Key::Recover { shares, new_password_file } => {
-            return recover(global, shares, &new_password_file).await;
+            let done = keys::recover(&copy2, &shares, &new_password_file).await?;
+            let text = format!(
+                "the shares open {}; key {} with the new password is in place",
+                done.place,
+                done.key.short()
+            );
+            said(json, json!({"key": done.key}), &text);
         }
         Key::Rotate { to, new_password_file, no_recovery } => {
             return rotate(global, &to, &new_password_file, no_recovery).await;
         }
-        _ => {}
     }
-    let doing = match &command {
-        Key::Remove { .. } => Doing::Deleting,
-        _ => Doing::Looking,
+    Ok(Ending::Done)
+}
+
+fn table(all: &[KeyEntry]) -> String {
+    let row = |k: &KeyEntry| {
+        vec![
+            k.id.short(),
+            k.created.strftime("%Y-%m-%d %H:%M").to_string(),
+            k.user.line().to_string(),
+            k.host.line().to_string(),
+        ]
     };
-    let copy2 = global.copy2()?;
-    let repo = copy2.open(doing).await?;
-    let label = match &command {
-        Key::Shares { .. } => {
-            Some(label(global, &copy2.place(Doing::Looking)?.to_string(), copy2.now())?)
-        }
-        _ => None,
-    };
-    blocking(move || {
-        match command {
-            Key::List => {
-                let keys = repo.keys()?;
-                if json {
-                    println!("{}", json!(keys));
-                } else {
-                    let rows: Vec<Vec<String>> = keys
-                        .iter()
-                        .map(|k| {
-                            vec![
-                                k.id.short(),
-                                k.created.strftime("%Y-%m-%d %H:%M").to_string(),
-                                k.user.line().to_string(),
-                                k.host.line().to_string(),
-                            ]
-                        })
-                        .collect();
-                    print!("{}", output::table(&["id", "made (UTC)", "for", "on host"], &rows));
-                }
-            }
-            Key::Add { new_password_file, name } => {
-                let id = repo.add_key(
-                    &secrets::read(&new_password_file, &copy2.host().accounts)?,
-                    &name,
-                    copy2.now(),
-                )?;
-                said(
-                    json,
-                    json!({"key": id}),
-                    &format!("key {} for {name} opens the repository now", id.short()),
-                );
-            }
-            Key::Remove { id, yes } => {
-                let found: Vec<_> = repo
-                    .keys()?
-                    .into_iter()
-                    .filter(|k| k.id.to_string().starts_with(&id))
-                    .collect();
-                let [entry] = found.as_slice() else {
-                    bail!(
-                        "{} keys begin with {id:?}; `strongroom key list` lists them",
-                        found.len()
-                    )
-                };
-                if !json {
-                    println!(
-                        "key {} for {} of {} would go",
-                        entry.id.short(),
-                        entry.user.line(),
-                        entry.created.strftime("%Y-%m-%d")
-                    );
-                }
-                if !yes && !output::confirm("remove it?")? {
-                    println!("nothing was changed");
-                    return Ok(Ending::Failed);
-                }
-                repo.remove_key(&entry.id)?;
-                said(json, json!({"removed": entry.id}), "removed");
-            }
-            Key::Shares { dir, needed, made } => {
-                if let Some(label) = label {
-                    let files = write_shares(repo.key(), &repo.id(), (needed, made), &label, &dir)?;
-                    said(json, json!({"shares": files}), &handed_out(needed, made, &dir));
-                }
-            }
-            Key::Recover { .. } | Key::Rotate { .. } => {}
-        }
-        Ok(Ending::Done)
-    })
-    .await
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    output::table(&["id", "made (UTC)", "for", "on host"], &rows)
 }
 
 fn said(as_json: bool, value: serde_json::Value, text: &str) {
@@ -196,53 +157,6 @@ pub(crate) fn handed_out(needed: u8, made: u8, dir: &Path) -> String {
     )
 }
 
-/// Whether sheets can be written to a folder: asked before a repository is made whose key they are
-/// to hold.
-pub(crate) fn shares_possible(needed: u8, made: u8, dir: &Path) -> anyhow::Result<()> {
-    shares_fit(needed, made)?;
-    if fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some()) {
-        bail!(
-            "{} holds something already; name a new folder for the recovery shares",
-            dir.display()
-        );
-    }
-    Ok(())
-}
-
-/// Writes a sheet for each share, readable for its owner alone.
-pub(crate) fn write_shares(
-    key: &MasterKey,
-    id: &Id,
-    (needed, made): (u8, u8),
-    label: &Label,
-    dir: &Path,
-) -> anyhow::Result<Vec<PathBuf>> {
-    shares_possible(needed, made, dir)?;
-    let shares = split_key(key, id, needed, made)?;
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-    // Whoever can put a link there would choose where the shares go.
-    if dir.is_symlink() {
-        bail!("{} is a link; name the folder itself for the recovery shares", dir.display());
-    }
-    let mut files = Vec::new();
-    for share in &shares {
-        let path = dir.join(format!("share-{}-of-{}.html", share.number(), share.made()));
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file =
-            options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        file.write_all(sheet(share, label)?.expose_secret().as_bytes())?;
-        files.push(path);
-    }
-    Ok(files)
-}
-
 /// What is of a sheet alone. It goes on one page of paper.
 const SHEET_STYLE: &str = "\
 pre{font:clamp(11px,3.4vw,17px)/1.5 monospace;border:1px solid var(--line);padding:.5rem}
@@ -256,10 +170,10 @@ h1{font-size:16pt;margin:0}h2{font-size:11pt;margin:.6em 0 0}p,ol,pre{margin:.3e
 ";
 
 /// One page for paper.
-fn sheet(share: &RecoveryShare, label: &Label) -> anyhow::Result<SecretString> {
+fn sheet(share: &RecoveryShare, label: &Label) -> Result<SecretString, Error> {
     let compact = share.to_compact()?;
-    let code =
-        QrCode::new(compact.expose_secret().as_bytes()).context("the QR code cannot be made")?;
+    let code = QrCode::new(compact.expose_secret().as_bytes())
+        .map_err(|e| Error::because(Kind::Internal, "the QR code cannot be made", e))?;
     let image = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
     let image = image.split_once("?>").map_or(image.as_str(), |(_, svg)| svg);
     let (n, made, needed) = (share.number(), share.made(), share.needed());
@@ -300,73 +214,20 @@ fn sheet(share: &RecoveryShare, label: &Label) -> anyhow::Result<SecretString> {
     Ok(page(&frame, SHEET_STYLE, &body).into())
 }
 
-/// What sheets of a repository at this place say: the school and its vault, as the configuration
-/// has them. A recovery asks for the vault's key, so that sheets without it are made where nobody
-/// names one, and never because a configuration is wrong or says too little.
-pub(crate) fn label(global: &Global, copy2: &str, made: Timestamp) -> anyhow::Result<Label> {
+/// Sheets of a repository at this place, that go into a folder.
+pub(crate) fn wanted(
+    global: &Global,
+    place: &str,
+    (needed, made): (u8, u8),
+    dir: &Path,
+) -> anyhow::Result<SheetsWanted> {
     let config = global.config_if_there().context(
         "the configuration says whose vault's key the recovery sheets name; without one, --config \
          names a file that is not there",
     )?;
-    let copy2 = copy2.to_owned();
-    let mut label = Label { school: None, made, copy2, vault: None, vault_key: None };
-    let Some(config) = config else { return Ok(label) };
-    let named = global.repo.as_deref().filter(|_| global.tenant().is_none());
-    let whose = match named.and_then(|word| config.tenant_of(word)) {
-        Some(tenant) => tenant,
-        None => config.tenant(global.tenant().map(String::as_str)).context(
-            "the recovery sheets name the key of the repository's vault, and whose it is is not \
-             known",
-        )?,
-    };
-    label.school = Some(whose.name.clone());
-    if let Some(name) = &whose.vault {
-        let key = config.vault(name)?.public_key.as_deref().map(PublicKey::parse);
-        (label.vault, label.vault_key) = (Some(name.clone()), key.transpose()?);
-    }
-    Ok(label)
-}
-
-async fn recover(
-    global: &Global,
-    files: Vec<PathBuf>,
-    new_password: &Path,
-) -> anyhow::Result<Ending> {
-    let given = sheets::read(&files)?;
-    let key = sheets::key_of(&given)?;
-    let password = secrets::read(new_password, &global.host.accounts)?;
-    let copy2 = global.copy2()?;
-    let (place, cache, json) = (copy2.place(Doing::Usual)?, copy2.cache()?, global.json);
-    blocking(move || {
-        let store = place.open()?;
-        let opened = Repository::with_key(store.clone(), key, &cache, copy2.host().writer());
-        let repo = match opened {
-            // What another key sealed looks as if it were damaged.
-            Err(e @ strongroom_repository::Error::Damaged { .. }) => {
-                return Err(match sheets::foreign(&given, &*store, copy2.school_name()) {
-                    Some(foreign) => foreign.into(),
-                    None => anyhow::Error::from(e).context(format!(
-                        "the shares are those of {place}, and what lies there is damaged"
-                    )),
-                });
-            }
-            other => other.with_context(|| format!("the shares do not open {place}"))?,
-        };
-        if let Some(tenant) = copy2.tenant_id() {
-            strongroom_engine::seal::check(&repo, tenant)?;
-        }
-        let id = repo.add_key(&password, "recovered", copy2.now())?;
-        said(
-            json,
-            json!({"key": id}),
-            &format!(
-                "the shares open {place}; key {} with the new password is in place",
-                id.short()
-            ),
-        );
-        Ok(Ending::Done)
-    })
-    .await
+    let now = global.host.clock.now();
+    let label = Label::of(config.as_deref(), &global.choice(), place, now)?;
+    Ok(SheetsWanted { needed, made, dir: dir.to_owned(), label, draw: sheet })
 }
 
 async fn rotate(
@@ -375,63 +236,29 @@ async fn rotate(
     new_password: &Path,
     no_recovery: bool,
 ) -> anyhow::Result<Ending> {
-    let copy2 = global.copy2()?;
-    let from = copy2.open(Doing::Looking).await?;
-    let password = secrets::read(new_password, &global.host.accounts)?;
-    let to = global.place(to)?;
-    let label = match no_recovery {
+    let (copy2, to) = (global.copy2()?, global.place(to)?);
+    let (made, needed, dir) = (3, 2, to.sheets());
+    let wanted = match no_recovery {
         true => None,
-        false => Some(label(global, &to.to_string(), copy2.now())?),
+        false => Some(wanted(global, &to.to_string(), (needed, made), &dir)?),
     };
-    let (cache, json, bar) = (copy2.cache()?, global.json, global.bar());
-    blocking(move || {
-        let store = to.open()?;
-        let (host, now) = (copy2.host(), copy2.now());
-        let there = Repository::open(store.clone(), &password, &cache, host.writer());
-        let new = Arc::new(match there {
-            Ok(new) => new,
-            Err(strongroom_repository::Error::NoRepository(_)) => {
-                if !no_recovery {
-                    shares_possible(2, 3, &to.sheets())?;
-                }
-                let whose = strongroom_engine::seal::of(&from)?;
-                let whose = whose.as_deref();
-                let new =
-                    Repository::init_for(store, &password, &cache, host.writer(), now, whose)?;
-                if let Some(label) = &label {
-                    let dir = to.sheets();
-                    write_shares(new.key(), &new.id(), (2, 3), label, &dir)?;
-                    if !json {
-                        println!("{}", handed_out(2, 3, &dir));
-                    }
-                }
-                new
-            }
-            Err(e) => return Err(e.into()),
-        });
-        if new.id() == from.id() {
-            bail!("{to} is the repository itself; name a new place");
-        }
-        if let Some(whose) = strongroom_engine::seal::of(&from)? {
-            strongroom_engine::seal::check(&new, &whose)?;
-        }
-        let mut lock = new.lock_for_upkeep(&cache, now)?;
-        lock.keep(new.clone(), host.clock.clone());
-        bar.phase("rotate");
-        let report = from.copy_to(&new, &|_| bar.advance(1, 0))?;
-        bar.finish();
-        lock.release()?;
-        said(
-            json,
-            json!(report),
-            &format!(
-                "{} snapshots copied, {} were there already; {to} has a master key of its own. \
-                 Point the configuration at it, check it, enrol a new vault, and then delete the \
-                 old repository.",
-                report.snapshots, report.present,
-            ),
-        );
-        Ok(Ending::Done)
-    })
-    .await
+    let rotation = keys::rotation(&copy2, to, new_password, wanted).await?;
+    if !rotation.sheets().is_empty() && !global.json {
+        println!("{}", handed_out(needed, made, &dir));
+    }
+    let (place, bar) = (rotation.place().to_string(), global.bar());
+    let report = rotation.copy(bar.clone()).await;
+    bar.finish();
+    let report = report?;
+    said(
+        global.json,
+        json!(report),
+        &format!(
+            "{} snapshots copied, {} were there already; {place} has a master key of its own. \
+             Point the configuration at it, check it, enrol a new vault, and then delete the old \
+             repository.",
+            report.snapshots, report.present,
+        ),
+    );
+    Ok(Ending::Done)
 }

@@ -337,7 +337,7 @@ fn main() {
         // From a task of its own: what waits for a server may keep the other from being looked at.
         runtime.spawn(async move {
             host::interrupted().await;
-            strongroom_objects::stop_waiting();
+            strongroom_operations::stop_waiting();
             if let Some(stop) = stop {
                 end_soon(&stop, json, quiet).await;
             }

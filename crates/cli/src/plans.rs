@@ -2,26 +2,28 @@
 
 use crate::{
     Global,
-    approvers::Asks,
+    approvers::{Approval, Asks},
     output,
     progress::Bar,
+    restore::say_restored,
     tenant_restore::{self, How, put_back, unasked},
     upkeep::{agreed, say_forgotten, say_pruned, say_released},
     words,
 };
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 use strongroom_model::{Ending, Record, Untrusted, shown_line};
 use strongroom_operations::{
     Copy2, Error, School,
-    approvers::{self, Approvals, Approves, Asker, Stands},
+    approvers::{self, Approvals, Asker, Stands},
     plan::{
         Authority, Effect, Operation, OperationKind, Plan, PlanExecution, PlanId, PlanStore,
         Prepared, Risk, StoredPlan as KeptPlan, Undo, again,
     },
+    restore::RestoreData,
     settings::{
         ApplyBaseline, Remediate, RestoreSettings, RestoreSettingsRequest, SettingsReport,
         SettingsWork,
@@ -42,21 +44,8 @@ pub(crate) enum PlanCommand {
     Approve {
         /// Plan: its id, or at least its first 8 digits.
         plan: String,
-        /// Who approves, as they are enrolled.
-        #[arg(long)]
-        by: String,
-        /// Their key file.
-        #[arg(long)]
-        key: PathBuf,
-        /// The last day on which the approval counts, like 2027-07-31; that of the plan without it.
-        #[arg(long, value_name = "DAY")]
-        until: Option<Date>,
-        /// Why.
-        #[arg(long, value_name = "WHY", default_value = "approved as shown")]
-        reason: String,
-        /// Do not ask.
-        #[arg(short, long)]
-        yes: bool,
+        #[command(flatten)]
+        approval: Approval,
     },
     /// Carry a plan out. It is made again first, and nothing is done where it would be another now.
     Apply {
@@ -98,7 +87,7 @@ pub(crate) enum Kept {
 
 /// Says of a plan that nobody else looks at it, where that is so.
 pub(crate) fn say_alone<W>(ready: &Prepared<W>) {
-    if ready.is_alone() && !ready.is_empty() {
+    if ready.plan().risks.contains(&Risk::Alone) && !ready.is_empty() {
         println!("risk    {ALONE}");
     }
 }
@@ -296,6 +285,7 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
 
 fn effect(effect: Effect) -> &'static str {
     match effect {
+        Effect::Adds => "something is there besides, and nothing else is touched",
         Effect::Changes => "something is otherwise afterwards",
         Effect::Weakens => "less is protected afterwards",
         Effect::Destroys => "something is gone afterwards",
@@ -392,7 +382,9 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
             "undo    how they are is kept first, and `strongroom plan undo` goes back to it\n",
         ),
     }
-    if plan.cost.bytes_copied + plan.cost.bytes_freed > 0 {
+    if plan.operation == OperationKind::RestoreData {
+        out.push_str(&format!("cost    {} are sent\n", output::bytes(plan.cost.bytes_copied)));
+    } else if plan.cost.bytes_copied + plan.cost.bytes_freed > 0 {
         out.push_str(&format!(
             "cost    {} are copied, {} come free\n",
             output::bytes(plan.cost.bytes_copied),
@@ -409,7 +401,9 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
         out.push_str(&format!("needs   {}\n", Untrusted::from(plan.needs.join(", ")).line()));
     }
     for step in &plan.steps {
-        out.push_str(&format!("{:<7} {}\n", step.verb.as_str(), step.object.line()));
+        let many = step.back.as_ref().filter(|back| back.items > 1);
+        let many = many.map(|back| format!(": {} items", back.items)).unwrap_or_default();
+        out.push_str(&format!("{:<7} {}{many}\n", step.verb.as_str(), step.object.line()));
         for call in &step.calls {
             let when = call.when.as_ref().map(|w| format!(" ({w})")).unwrap_or_default();
             let text = format!("{} {}{when}", call.method, call.path.as_str());
@@ -473,6 +467,13 @@ async fn carry_out(
         OperationKind::RestoreSettings => set::<RestoreSettings>(global, plan, leave, bar).await?,
         OperationKind::ApplyBaseline => set::<ApplyBaseline>(global, plan, leave, bar).await?,
         OperationKind::Remediate => set::<Remediate>(global, plan, leave, bar).await?,
+        OperationKind::RestoreData => {
+            let school = school(global, plan)?;
+            let ready = again::<RestoreData>(&school, plan, bar.clone()).await?;
+            let done = RestoreData::apply(&school, ready, leave, bar.clone()).await;
+            bar.finish();
+            say_restored(global, &done?)?
+        }
         OperationKind::Forget => {
             let ready = again::<Forget>(&copy2, plan, bar.clone()).await?;
             let done = Forget::apply(&copy2, ready, leave, bar.clone()).await?;
@@ -520,27 +521,20 @@ async fn apply(global: &Global, word: &str, yes: bool) -> anyhow::Result<Ending>
     done
 }
 
-/// Who approves of which plan, and how.
-struct Approval<'a> {
-    word: &'a str,
-    how: Approves<'a>,
-    yes: bool,
-}
-
-fn approve(global: &Global, with: &Approval<'_>) -> anyhow::Result<Ending> {
-    let store = store(global)?;
-    let id = store.find(with.word)?;
+fn approve(global: &Global, word: &str, with: &Approval) -> anyhow::Result<Ending> {
+    let (store, how) = (store(global)?, with.how());
+    let id = store.find(word)?;
     let plan = store.get(&id)?;
     store.waits(&id)?;
     unasked(global, with.yes)?;
     if !global.json {
         print!("{}", describe(&id, &plan));
     }
-    let question = format!("does {} approve of this?", shown_line(with.how.by));
+    let question = format!("does {} approve of this?", shown_line(how.by));
     if !agreed(with.yes, &question)? {
         return Ok(Ending::Failed);
     }
-    let stands = approvers::approve(&school(global, &plan)?, &plan, with.how)?;
+    let stands = approvers::approve(&school(global, &plan)?, &plan, how)?;
     match global.json {
         true => println!("{}", json!({"plan": id, "approval": stands})),
         false => {
@@ -627,10 +621,7 @@ pub(crate) async fn plan(global: &Global, command: PlanCommand) -> anyhow::Resul
             Ok(if unknown.is_none() { Ending::Done } else { Ending::Partial })
         }
         PlanCommand::Apply { plan, yes } => apply(global, &plan, yes).await,
-        PlanCommand::Approve { plan, by, key, until, reason, yes } => {
-            let how = Approves { by: &by, key_file: &key, until, reason: &reason };
-            approve(global, &Approval { word: &plan, how, yes })
-        }
+        PlanCommand::Approve { plan, approval } => approve(global, &plan, &approval),
         PlanCommand::Undo { plan, dry_run, asks, yes } => {
             undo(global, &plan, &asks, dry_run, yes).await
         }

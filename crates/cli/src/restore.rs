@@ -1,25 +1,29 @@
 //! `strongroom restore`: plan, show, ask, apply.
 
-use crate::{Global, commands, edge::blocking, failure, output, progress::Bar};
-use anyhow::{Context, bail};
+use crate::{
+    Global,
+    approvers::Asks,
+    commands, failure, output,
+    plans::{self, Kept},
+};
+use anyhow::Context;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    io::Write,
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
 };
-use strongroom_engine::restore::{
-    self as engine, Action, DataRestorePlan, Into, RestoreOptions, RestoreOutcome, RestoreReport,
-};
-use strongroom_engine::{Progress, owner_dirs::OwnerPath};
 use strongroom_model::{Ending, Untrusted, shown_line};
-use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
-use strongroom_operations::{BroughtBack, Identity, School};
-use strongroom_repository::{NodeKind, Repository};
+use strongroom_operations::{
+    plan::{Authority, Done, Operation, guard},
+    restore::{
+        Action, DataRestorePlan, FilesReport, RestoreData, RestoreDataReport, RestoreDataRequest,
+        RestoreFilesRequest, RestoreInto, RestoreOutcome, RestoreReport, addresses,
+        files_to_restore,
+    },
+};
 
-#[derive(Args, Clone, Debug)]
+#[derive(Args)]
 pub(crate) struct Restore {
     /// Snapshot: an id, the first digits of one, or `latest`.
     #[arg(long, default_value = "latest")]
@@ -48,15 +52,17 @@ pub(crate) struct Restore {
     /// Leave older versions of files out.
     #[arg(long)]
     pub(crate) no_versions: bool,
-    /// Show the plan and stop.
-    #[arg(long)]
+    /// Show the plan, keep it, and stop: `plan apply` carries it out later.
+    #[arg(long, visible_alias = "save-plan")]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) asks: Asks,
     /// Do not ask.
     #[arg(short, long)]
     pub(crate) yes: bool,
     /// As files into this folder, instead of into Microsoft 365.
     #[arg(long, conflicts_with_all = ["clean", "in_place", "folder", "to_tenant", "user",
-        "address_table", "no_versions", "dry_run"])]
+        "address_table", "no_versions", "dry_run", "by", "key"])]
     pub(crate) target: Option<PathBuf>,
     /// Go on with an interrupted restore into `--target`: whole files stay, others there of the
     /// same name are replaced. Needs the snapshot's id, since `latest` may be another one by now.
@@ -64,253 +70,98 @@ pub(crate) struct Restore {
     pub(crate) resume: bool,
 }
 
-pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
-    if let Some(target) = args.target.clone() {
-        return to_files(global, args, target).await;
-    }
-    let school = global.school()?;
-    let target = target(&school, &args)?;
-    // Where nobody is asked, nobody else creates between the plan and what it makes.
-    let alone = match args.yes && !args.dry_run {
-        true => Some(target.restoring(BroughtBack::Data)?),
-        false => None,
-    };
-    let seen = school.now();
-    let (mut plan, mut apply) = prepare(&school, &args, global.is_quiet()).await?;
-    if global.json && args.dry_run {
-        println!("{}", serde_json::to_string(&plan)?);
-        return Ok(Ending::Done);
-    }
-    if !global.json {
-        print!("{}", describe(&plan));
-    }
-    if args.dry_run {
-        return Ok(Ending::Done);
-    }
-    if !args.yes && !output::confirm("carry this out?")? {
-        println!("nothing was changed");
-        return Ok(Ending::Failed);
-    }
-    let _alone = match alone {
-        Some(alone) => alone,
-        None => {
-            let alone = target.restoring(BroughtBack::Data)?;
-            if alone.another_was_at_it_after(seen) {
-                let fresh = prepare(&school, &args, global.is_quiet()).await?;
-                let shown = std::mem::replace(&mut plan, fresh.0);
-                apply = fresh.1;
-                no_more_than(&shown, &plan)?;
-            }
-            alone
-        }
-    };
-    let left_out = !plan.users_missing.is_empty();
-    let folder = plan.folder.clone();
-    let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
-    let log = RestoreLog::begin(
-        &school,
-        &args,
-        &plan.snapshot,
-        json!({
-            "to_tenant": args.to_tenant, "clean": args.clean, "folder": folder,
-            "in_place": args.in_place, "users": args.user, "items": acts.clone().count(),
-            "bytes": acts.map(|r| r.bytes).sum::<u64>(), "left_out": plan.users_missing,
-            "renamed": plan.renamed,
-        }),
-    )?;
-    let done = apply.run(plan, global.is_quiet()).await;
-    log.end(done.as_ref().map_err(failure::sentence).map(|r| {
-        json!({"identical": r.identical, "altered": r.altered, "failed": r.failed, "kept": r.kept,
-            "bytes": r.bytes})
-    }))?;
-    let report = match (done, &folder) {
-        (Err(e), Some(folder)) => {
-            let text = format!("what was brought back until then is in the folder {folder:?}");
-            return Err(e.context(text));
-        }
-        (done, _) => done?,
-    };
-    if global.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{}", result(&report));
-        // Where nobody was there to bring anything to, no folder was made.
-        if let Some(folder) = folder.filter(|_| !report.items.is_empty() || report.kept > 0) {
-            println!("what was brought back is in the folder {folder:?} of each mailbox and drive");
-        }
-    }
-    Ok(if report.failed == 0 && !left_out { Ending::Done } else { Ending::Partial })
-}
-
-/// The school whose tenant it goes to.
-fn target(school: &School, args: &Restore) -> anyhow::Result<School> {
-    Ok(match &args.to_tenant {
-        Some(name) => school.other(name)?,
-        None => school.clone(),
-    })
-}
-
-/// Refuses what was not shown to whoever agreed: another restore was carried out meanwhile.
-fn no_more_than(shown: &DataRestorePlan, fresh: &DataRestorePlan) -> anyhow::Result<()> {
-    let of = |plan: &DataRestorePlan| -> BTreeSet<(Untrusted, &'static str)> {
-        let acts = plan.rows.iter().filter(|row| row.action != Action::Keep);
-        acts.map(|row| (row.path.clone(), verb(row.action))).collect()
-    };
-    let shown = of(shown);
-    if let Some((path, verb)) = of(fresh).into_iter().find(|act| !shown.contains(act)) {
-        bail!(
-            "another restore was carried out since the plan was shown, and it would {verb} {} now; \
-             nothing was done, look at the plan again",
-            path.quoted()
-        );
-    }
-    Ok(())
-}
-
-/// The record of restores, beside the configuration: `restores/<tenant>.jsonl`. A line when one
-/// begins and a line when it ends; one that was killed has the first alone.
-struct RestoreLog {
-    school: School,
-    path: PathBuf,
-    id: String,
-}
-
-impl RestoreLog {
-    fn begin(
-        school: &School,
-        args: &Restore,
-        snapshot: &str,
-        more: serde_json::Value,
-    ) -> anyhow::Result<Self> {
-        let dir = school.config().path(Path::new("restores"));
-        std::fs::create_dir_all(&dir)
-            .with_context(|| format!("{} cannot be made", dir.display()))?;
-        let (now, host) = (school.now(), school.host());
-        let log = Self {
-            school: school.clone(),
-            path: dir.join(format!("{}.jsonl", school.name())),
-            id: strongroom_model::digest_id(&format!("{now} {snapshot} {}", args.path)),
-        };
-        let line = json!({
-            "restore": log.id, "began": now, "by": host.account, "host": host.name,
-            "tenant": school.name(), "snapshot": snapshot, "path": args.path,
-        });
-        log.write(line, more)?;
-        Ok(log)
-    }
-
-    fn end(&self, done: Result<serde_json::Value, String>) -> anyhow::Result<()> {
-        let now = self.school.now();
-        let more = done.unwrap_or_else(|e| json!({ "error": e }));
-        self.write(json!({"restore": self.id, "ended": now}), more)
-    }
-
-    fn write(&self, mut line: serde_json::Value, more: serde_json::Value) -> anyhow::Result<()> {
-        for (name, v) in more.as_object().into_iter().flatten() {
-            line[name.as_str()] = v.clone();
-        }
-        let written = append_regular(&self.path).and_then(|mut file| {
-            file.write_all(format!("{line}\n").as_bytes())?;
-            file.sync_all()
-        });
-        written.with_context(|| format!("{} cannot be written", self.path.display()))
-    }
-}
-
-/// What carries a plan out.
-pub(crate) struct Apply {
-    repo: Arc<Repository>,
-    client: Arc<strongroom_graph::Client>,
-    options: RestoreOptions,
-}
-
-impl Apply {
-    pub(crate) async fn run(
-        self,
-        plan: DataRestorePlan,
-        quiet: bool,
-    ) -> anyhow::Result<RestoreReport> {
-        let bar = Bar::new(quiet);
-        let report = engine::apply(self.repo, self.client, self.options, plan, bar.clone()).await;
-        bar.finish();
-        Ok(report?)
-    }
-}
-
-/// Makes the plan as the command does.
-pub(crate) async fn prepare(
-    school: &School,
-    args: &Restore,
-    quiet: bool,
-) -> anyhow::Result<(DataRestorePlan, Apply)> {
-    let target = target(school, args)?;
-    let repo = school.repository().await?;
-    let client = target.client(Identity::Write)?;
-    let snapshot = match args.snapshot.as_str() {
-        "latest" => None,
-        name => Some(commands::snapshot(&repo, name)?.0),
-    };
-    let mut users = HashMap::new();
+/// What is asked for, as it was typed.
+pub(crate) fn request(args: &Restore) -> anyhow::Result<RestoreDataRequest> {
+    let mut users = BTreeMap::new();
     for pair in &args.user {
         let (from, to) =
             pair.split_once('=').with_context(|| format!("--user {pair:?} is not FROM=TO"))?;
         users.insert(from.to_owned(), to.to_owned());
     }
-    let mut options = RestoreOptions {
-        under: args.path.clone(),
+    Ok(RestoreDataRequest {
+        snapshot: Some(args.snapshot.clone()).filter(|word| word != "latest"),
         clean: args.clean,
-        snapshot,
-        tenant: Some(school.name().to_owned()),
-        into: Into::InPlace,
+        path: args.path.clone(),
+        into: match args.in_place {
+            true => RestoreInto::InPlace,
+            false => RestoreInto::Folder(args.folder.clone()),
+        },
+        to_tenant: args.to_tenant.clone(),
         users,
         addresses: args.address_table.as_deref().map(addresses).transpose()?.unwrap_or_default(),
         versions: !args.no_versions,
-        to_other_tenant: args.to_tenant.is_some(),
-    };
-    if !args.in_place {
-        options.into = Into::Folder(match &args.folder {
-            Some(name) => name.clone(),
-            None => default_folder(&repo, &options).await?,
-        });
-    }
-    let bar = Bar::new(quiet);
-    let plan = engine::plan(repo.clone(), client.clone(), options.clone(), bar.clone()).await;
-    bar.finish();
-    Ok((plan?, Apply { repo, client, options }))
-}
-
-/// What the folder is called where nobody says it: after the snapshot, so that the same restore
-/// goes on in the same folder and brings nothing back twice.
-async fn default_folder(
-    repo: &Arc<Repository>,
-    options: &RestoreOptions,
-) -> anyhow::Result<String> {
-    let (repo, options) = (repo.clone(), options.clone());
-    blocking(move || {
-        let start = engine::starts_from(&repo, &options)?;
-        Ok(start.map_or_else(
-            || "Restored".to_owned(),
-            |(id, s)| format!("Restored {} ({})", s.time.strftime("%Y-%m-%d"), id.short()),
-        ))
+        // Where nobody is asked, nobody else creates between the plan and what it makes.
+        at_once: args.yes && !args.dry_run,
     })
-    .await
 }
 
-fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
-    let text = read_regular_text(path, SETTINGS_BYTES_MAX)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    let mut map = HashMap::new();
-    for (n, line) in
-        text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#'))
-    {
-        let parts: Vec<&str> =
-            line.split([' ', '\t', ',', '=']).filter(|p| !p.is_empty()).collect();
-        match parts.as_slice() {
-            [from, to] => map.insert(from.to_lowercase(), (*to).to_owned()),
-            _ => bail!("{}, line {}: expected `old@school new@school`", path.display(), n + 1),
-        };
+pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
+    if let Some(target) = args.target.clone() {
+        return to_files(global, args, target).await;
     }
-    Ok(map)
+    let (school, asker, request) = (global.school()?, args.asks.asker()?, request(&args)?);
+    let (bar, by) = (global.bar(), &global.host.account);
+    let ready = RestoreData::plan(&school, request, by, bar.clone()).await;
+    bar.finish();
+    let ready = ready?.asked_by(&asker);
+    commands::tell_ahead(ready.work().ahead_of_the_clock());
+    if !global.json {
+        print!("{}", describe(ready.work().restore()));
+        plans::say_alone(&ready);
+    }
+    if args.dry_run {
+        RestoreData::guard(&school, &ready).await?;
+        let mut shown = serde_json::to_value(ready.work().restore())?;
+        shown["alone"] = ready.is_alone().into();
+        match ready.is_empty() {
+            true if !global.json => println!("nothing is to be done, so no plan was kept"),
+            true => shown["plan"] = Value::Null,
+            false => {
+                let (id, expires) = plans::kept(global, &ready, &asker)?;
+                (shown["plan"], shown["expires"]) = (json!(id), json!(expires));
+            }
+        }
+        if global.json {
+            println!("{shown}");
+        }
+        return Ok(Ending::Done);
+    }
+    if !ready.is_alone() {
+        // What is refused now is not kept for later.
+        RestoreData::guard(&school, &ready).await?;
+        if let Kept::Yes(ending) = plans::keep(global, &ready, &asker, false)? {
+            return Ok(ending);
+        }
+    }
+    if !args.yes && !output::confirm("carry this out?")? {
+        println!("nothing was changed");
+        return Ok(Ending::Failed);
+    }
+    let leave = Authority::of(ready.plan(), by, global.host.clock.now())?;
+    let ready = guard::<RestoreData>(&school, ready).await?;
+    let bar = global.bar();
+    let done = RestoreData::apply(&school, ready, leave, bar.clone()).await;
+    bar.finish();
+    say_restored(global, &done?)
+}
+
+/// What came of it.
+pub(crate) fn say_restored(
+    global: &Global,
+    done: &Done<RestoreDataReport>,
+) -> anyhow::Result<Ending> {
+    let report = &done.report.restored;
+    if global.json {
+        println!("{}", serde_json::to_string(report)?);
+        return Ok(done.ending);
+    }
+    print!("{}", result(report));
+    // Where nobody was there to bring anything to, no folder was made.
+    let is_made = !report.items.is_empty() || report.kept > 0;
+    if let Some(folder) = report.folder.as_ref().filter(|_| is_made) {
+        println!("what was brought back is in the folder {folder:?} of each mailbox and drive");
+    }
+    Ok(done.ending)
 }
 
 fn verb(action: Action) -> &'static str {
@@ -411,98 +262,70 @@ pub(crate) fn result(r: &RestoreReport) -> String {
 
 /// Files of a snapshot into a local folder.
 async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<Ending> {
-    if !args.resume && std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some())
-    {
-        bail!(
-            "{} holds something already: name an empty or a new folder, or go on with a restore \
-             into it with --resume",
-            target.display()
-        );
-    }
-    if args.resume && args.snapshot == "latest" {
-        bail!(
-            "--resume needs --snapshot with the id that the interrupted restore said: `latest` may \
-             be another one by now"
-        );
-    }
     // Whoever names a repository itself may have no configuration to leave a record beside.
     let school = match &global.repo {
         Some(_) => None,
         None => Some(global.school()?),
     };
-    let repo = global.repository().await?;
-    let (json, quiet, bar) = (global.json, global.quiet, global.bar());
-    blocking(move || {
-        let (id, s) = commands::snapshot_with(&repo, &args.snapshot, &args.path)?;
-        if !json && !quiet {
-            println!(
-                "snapshot {} of {}; if it is interrupted: --resume --snapshot {}",
-                id.short(),
-                s.time.strftime("%Y-%m-%d %H:%M"),
-                id.short()
-            );
-        }
-        let place = OwnerPath::find(&repo, &s.tree, &args.path)?;
-        let base = place.path().trim_matches('/').to_owned();
-        let node = repo.node_at(&s.tree, &base)?;
-        let NodeKind::Dir { subtree } = node.kind else {
-            bail!("{} is a file; name its folder", shown_line(&base))
-        };
-        // Files come back even where no record can be left.
-        let more = json!({"target": target, "resume": args.resume});
-        let begin = |school: &School| RestoreLog::begin(school, &args, &id.to_string(), more);
-        let log = school.as_ref().map(begin);
-        let log = log.transpose().unwrap_or_else(|e| {
-            eprintln!(
-                "{}",
-                output::alarm(&format!("no record of this restore: {}", failure::sentence(&e)))
-            );
-            None
-        });
-        bar.phase("restore");
-        let into = target.join(&base);
-        let done = repo
-            .restore_files(&subtree, &into, args.resume, &|files, bytes| bar.advance(files, bytes));
-        bar.finish();
-        if let Some(log) = log {
-            log.end(done.as_ref().map_err(ToString::to_string).map(|r| {
-                json!({"files": r.files, "bytes": r.bytes, "kept": r.kept,
-                    "failed": r.failed.len()})
-            }))?;
-        }
-        let report = done?;
-        if json {
-            println!("{}", serde_json::to_string(&report)?);
-        } else {
-            report.failed.iter().for_each(|f| {
-                println!(
-                    "{}",
-                    output::alarm(&format!("FAILED   {}: {}", f.path.line(), f.why.quoted()))
-                )
-            });
-            let kept = if report.kept > 0 {
-                format!("; {} were there already", report.kept)
-            } else {
-                String::new()
-            };
-            println!(
-                "{} files, {} in {}{kept}",
-                report.files,
-                output::bytes(report.bytes),
-                shown_line(&target.display().to_string())
-            );
-            if report.passed_over > 0 {
-                println!(
-                    "{} links and devices of a foreign snapshot were passed over",
-                    report.passed_over
-                );
-            }
-        }
-        Ok(match (report.failed.is_empty(), report.files + report.kept) {
-            (true, _) => Ending::Done,
-            (false, 0) => Ending::Failed,
-            (false, _) => Ending::Partial,
-        })
+    let request = RestoreFilesRequest {
+        snapshot: args.snapshot,
+        path: args.path,
+        target: target.clone(),
+        resume: args.resume,
+    };
+    let found = files_to_restore(&global.copy2()?, school, request).await?;
+    let (id, s) = found.snapshot();
+    commands::tell_ahead(found.ahead_of_the_clock().as_deref());
+    if !global.json && !global.quiet {
+        println!(
+            "snapshot {} of {}; if it is interrupted: --resume --snapshot {}",
+            id.short(),
+            s.time.strftime("%Y-%m-%d %H:%M"),
+            id.short()
+        );
+    }
+    let bar = global.bar();
+    let done = found.write(bar.clone()).await;
+    bar.finish();
+    let done = done?;
+    if let Some(e) = done.unrecorded {
+        let why = failure::sentence(&e.into());
+        eprintln!("{}", output::alarm(&format!("no record of this restore: {why}")));
+    }
+    let report = &done.report;
+    if global.json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        print!("{}", written(report, &target));
+    }
+    Ok(match (report.failed.is_empty(), report.files + report.kept) {
+        (true, _) => Ending::Done,
+        (false, 0) => Ending::Failed,
+        (false, _) => Ending::Partial,
     })
-    .await
+}
+
+fn written(report: &FilesReport, target: &Path) -> String {
+    let mut out = String::new();
+    for f in &report.failed {
+        let failed = format!("FAILED   {}: {}", f.path.line(), f.why.quoted());
+        out.push_str(&format!("{}\n", output::alarm(&failed)));
+    }
+    let kept = match report.kept {
+        0 => String::new(),
+        n => format!("; {n} were there already"),
+    };
+    out.push_str(&format!(
+        "{} files, {} in {}{kept}\n",
+        report.files,
+        output::bytes(report.bytes),
+        shown_line(&target.display().to_string())
+    ));
+    if report.passed_over > 0 {
+        out.push_str(&format!(
+            "{} links and devices of a foreign snapshot were passed over\n",
+            report.passed_over
+        ));
+    }
+    out
 }

@@ -4,8 +4,7 @@
 use crate::{
     Global,
     approvers::Asks,
-    commands::snapshot,
-    edge::blocking,
+    commands::tell_ahead,
     failure, output,
     plans::{self, Kept},
 };
@@ -15,15 +14,15 @@ use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 use strongroom_model::{Ending, Silent, Untrusted, shown_line};
 use strongroom_operations::{
-    Copy2, Duty, check,
-    place::Doing,
+    Copy2, Duty,
+    check::{self, CheckReport, ReadData},
     plan::{Authority, Operation, guard},
+    snapshots::{Id, Snapshot},
     upkeep::{
-        self as operations, ForgetPlan, ForgetRequest, PruneOptions, PrunePlan, ReleaseHold,
-        ReleaseHoldRequest, RetentionPolicy,
+        self as operations, ForgetPlan, ForgetRequest, HeldSnapshot, PruneOptions, PrunePlan,
+        ReleaseHold, ReleaseHoldRequest, RetentionPolicy,
     },
 };
-use strongroom_repository::{CheckReport, Id, ReadData, Snapshot, TAG_HOLD};
 
 #[derive(Args)]
 pub(crate) struct Check {
@@ -444,50 +443,34 @@ async fn release(
     Ok(done.ending)
 }
 
-async fn add(global: &Global, name: String, reason: String) -> anyhow::Result<Ending> {
-    let copy2 = global.copy2()?;
-    let (repo, cache) = (copy2.open(Doing::Usual).await?, copy2.cache()?);
-    let json = global.json;
-    blocking(move || {
-        let (id, _) = snapshot(&repo, &name)?;
-        let lock = repo.lock_for_upkeep(&cache, copy2.now())?;
-        let hold = repo.hold(&id, &reason)?;
-        lock.release()?;
-        match json {
-            true => println!("{}", json!({"hold": hold, "snapshot": id})),
-            false => println!(
-                "snapshot {} is held by {}: {}",
-                id.short(),
-                hold.short(),
-                shown_line(&reason)
-            ),
-        }
-        Ok(Ending::Done)
-    })
-    .await
+async fn add(global: &Global, name: &str, reason: &str) -> anyhow::Result<Ending> {
+    let held = operations::hold(&global.copy2()?, name, reason).await?;
+    tell_ahead(held.ahead.as_deref());
+    match global.json {
+        true => println!("{}", json!({"hold": held.hold, "snapshot": held.snapshot})),
+        false => println!(
+            "snapshot {} is held by {}: {}",
+            held.snapshot.map(|id| id.short()).unwrap_or_default(),
+            held.hold.short(),
+            shown_line(reason)
+        ),
+    }
+    Ok(Ending::Done)
 }
 
 async fn list(global: &Global) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
-    let holds = blocking(move || Ok(repo.holds()?)).await?;
-    let reason = |s: &Snapshot| {
-        s.tags.iter().filter_map(|t| t.strip_prefix(TAG_HOLD)).collect::<Vec<_>>().join(", ")
-    };
+    let holds = operations::holds(&global.copy2()?).await?;
     if global.json {
-        let row = |(id, s): &(Id, Snapshot)| {
-            let reason = reason(s);
-            json!({"hold": id, "snapshot": s.parent, "time": s.time, "reason": reason})
-        };
-        println!("{}", json!(holds.iter().map(row).collect::<Vec<_>>()));
+        println!("{}", json!(holds));
         return Ok(Ending::Done);
     }
-    let row = |(id, s): &(Id, Snapshot)| {
+    let row = |held: &HeldSnapshot| {
         vec![
-            id.short(),
-            s.parent.map(|p| p.short()).unwrap_or_default(),
-            s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-            s.hostname.line().to_string(),
-            reason(s),
+            held.hold.short(),
+            held.snapshot.map(|id| id.short()).unwrap_or_default(),
+            held.time.strftime("%Y-%m-%d %H:%M").to_string(),
+            held.tenant.line().to_string(),
+            held.reason.clone(),
         ]
     };
     let rows: Vec<Vec<String>> = holds.iter().map(row).collect();
@@ -497,7 +480,7 @@ async fn list(global: &Global) -> anyhow::Result<Ending> {
 
 pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<Ending> {
     match command {
-        Hold::Add { snapshot, reason } => add(global, snapshot, reason).await,
+        Hold::Add { snapshot, reason } => add(global, &snapshot, &reason).await,
         Hold::List => list(global).await,
         Hold::Release { hold, save_plan, asks, yes } => {
             release(global, hold, &asks, save_plan, yes).await

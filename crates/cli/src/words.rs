@@ -35,13 +35,22 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
             )
             .into();
         }
+        Remedy::RebuildOrMakeAnew => {
+            "if it is lost, strongroom replicate --from-vault has it back from a vault; --anew \
+             makes a new one all the same"
+        }
         Remedy::NameCache => "name one with --cache-dir, or with cache_dir in the configuration",
         Remedy::OtherState => "name another folder with state_dir in the configuration",
         Remedy::OtherCache => "name another folder for local caches with --cache-dir",
+        Remedy::NameSnapshot => "--snapshot names it by the id that it had said",
+        Remedy::EmptyFolderOrResume => {
+            "name an empty or a new folder, or go on with a restore into it with --resume"
+        }
         Remedy::ListSnapshots => "strongroom snapshots lists them",
         Remedy::ReadSettings(tenant) => {
             return format!("strongroom --tenant {tenant} tenant snapshot reads it").into();
         }
+        Remedy::ListKeys => "strongroom key list lists them",
         Remedy::ListHolds => "strongroom hold list lists them",
         Remedy::ReleaseHold(hold) => {
             return format!("strongroom hold release {hold} lets it go").into();
@@ -71,6 +80,7 @@ pub(crate) fn command(operation: OperationKind) -> &'static str {
         OperationKind::RestoreSettings => "tenant restore",
         OperationKind::ApplyBaseline => "baseline apply",
         OperationKind::Remediate => "tenant remediate",
+        OperationKind::RestoreData => "restore",
     }
 }
 

@@ -10,7 +10,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::{
     AuditEntry, CollectionState, ConfigObject, Configuration, Untrusted, collections::applications,
-    is_guid,
 };
 pub use strongroom_settings::Rank;
 use strongroom_settings::row;
@@ -119,7 +118,7 @@ pub fn compare(
             .iter()
             .filter(|(object, _)| same_tenant && !before.contains_key(*object))
             .filter_map(|(object, n)| {
-                let then = before_they_were_deleted(old, name, n)?;
+                let then = old.before_they_were_deleted(name, n)?;
                 (!after.contains_key(&then.name)).then(|| (then.name.clone(), (object, n)))
             })
             .collect();
@@ -273,20 +272,6 @@ fn known_as(name: &str, objects: &[Option<&ConfigObject>]) -> BTreeSet<String> {
 /// Whether the service makes its objects anew with other ids whenever they are touched.
 fn fleeting(collection: &str) -> bool {
     row(collection).is_some_and(|r| r.normalizer.fleeting)
-}
-
-/// The object then that says the same as one of now which knows somebody by the id alone: who was
-/// deleted has no name any more, and what was given to them stands for as long as they can be had
-/// back.
-fn before_they_were_deleted<'c>(
-    then: &'c Configuration,
-    collection: &str,
-    now: &ConfigObject,
-) -> Option<&'c ConfigObject> {
-    let id = now.body["principalId"].as_str().filter(|id| is_guid(id))?;
-    let mut body = now.body.clone();
-    body["principalId"] = then.symbol_of(id)?.into();
-    then.collections.get(collection)?.objects.iter().find(|o| o.body == body)
 }
 
 struct Context<'c> {

@@ -94,6 +94,20 @@ impl Configuration {
         out
     }
 
+    /// Its object that says the same as one of now which knows somebody by the id alone: who was
+    /// deleted has no name any more, and what was given to them stands for as long as they can be
+    /// had back.
+    pub fn before_they_were_deleted(
+        &self,
+        collection: &str,
+        now: &ConfigObject,
+    ) -> Option<&ConfigObject> {
+        let id = now.body["principalId"].as_str().filter(|id| is_guid(id))?;
+        let mut body = now.body.clone();
+        body["principalId"] = self.symbol_of(id)?.into();
+        self.collections.get(collection)?.objects.iter().find(|o| o.body == body)
+    }
+
     /// What settings call the person or group with this id, as far as they name it.
     pub fn symbol_of(&self, id: &str) -> Option<String> {
         let named = self

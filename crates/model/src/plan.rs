@@ -9,7 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Steps of one plan (own limit: a prune of a repository of 16 TB).
 pub const PLAN_STEPS_MAX: usize = 1_000_000;
@@ -84,6 +87,8 @@ pub enum OperationKind {
     ApplyBaseline,
     /// What a rule finds is set back as it was when the rule passed.
     Remediate,
+    /// Mail, files and the like of the tenant become as snapshots have them.
+    RestoreData,
 }
 
 impl OperationKind {
@@ -96,6 +101,7 @@ impl OperationKind {
             OperationKind::RestoreSettings => "restore-settings",
             OperationKind::ApplyBaseline => "apply-baseline",
             OperationKind::Remediate => "remediate",
+            OperationKind::RestoreData => "restore-data",
         }
     }
 }
@@ -119,6 +125,8 @@ pub struct PlanSchool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
+    /// Something is there besides, and what was there before stays as it is.
+    Adds,
     /// Something is otherwise afterwards.
     Changes,
     /// Less is protected afterwards.
@@ -177,6 +185,10 @@ pub enum PlanVerb {
     Create,
     /// Some of it is set.
     Update,
+    /// All of it is overwritten.
+    Replace,
+    /// It is put where it was, and under the name that it had.
+    Move,
 }
 
 impl PlanVerb {
@@ -190,6 +202,8 @@ impl PlanVerb {
             PlanVerb::Keep => "keep",
             PlanVerb::Create => "create",
             PlanVerb::Update => "update",
+            PlanVerb::Replace => "replace",
+            PlanVerb::Move => "move",
         }
     }
 }
@@ -217,10 +231,35 @@ pub struct PlannedCall {
 pub struct PlanStep {
     /// What is done.
     pub verb: PlanVerb,
-    /// To what: `snapshot <id>`, `pack <id>`, `hold <id>`, or `collection/name`.
+    /// To what: `snapshot <id>`, `pack <id>`, `hold <id>`, `collection/name`, or a path of a
+    /// snapshot's tree.
     pub object: Untrusted,
-    /// The requests that it takes, in order. None where copy 2 alone is changed.
+    /// The requests that it takes, in order. None where copy 2 alone is changed, and where what it
+    /// takes is found out on the way.
     pub calls: Vec<PlannedCall>,
+    /// What is brought back. Absent where that is not what is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub back: Option<BroughtItems>,
+}
+
+/// Items of a tenant that are brought back in one step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BroughtItems {
+    /// How many.
+    pub items: u64,
+    /// Bytes that are sent.
+    pub bytes: u64,
+    /// Keyed hash of what is brought to whom, byte by byte, under a key that follows from the
+    /// repository's.
+    pub what: String,
+}
+
+impl PlanStep {
+    /// One that changes copy 2 alone.
+    pub fn of_copy2(verb: PlanVerb, object: impl Into<Untrusted>) -> Self {
+        Self { verb, object: object.into(), calls: Vec::new(), back: None }
+    }
 }
 
 /// What was seen, and is not part of the plan.
@@ -387,7 +426,7 @@ impl Plan {
     /// In what a plan that was made anew, from the same request, is another than this one. Who
     /// asked, when, and what it costs makes no difference; all else does. Where it may grow, what
     /// the fresh one would do besides is none: it is not done.
-    pub fn differs_from(&self, fresh: &Plan, may_grow: bool) -> Vec<PlanDifference> {
+    pub fn differs_from<'p>(&'p self, fresh: &'p Plan, may_grow: bool) -> Vec<PlanDifference> {
         let mut out = Vec::new();
         let mut say = |text: String| out.push(PlanDifference(text));
         if self.school.repository != fresh.school.repository {
@@ -418,9 +457,11 @@ impl Plan {
         }
         let before: BTreeSet<&LiveState> = self.basis.live.iter().collect();
         let now: BTreeSet<&LiveState> = fresh.basis.live.iter().collect();
+        let is_now: BTreeMap<&Untrusted, &LiveState> =
+            fresh.basis.live.iter().map(|l| (&l.object, l)).collect();
         for live in before.difference(&now) {
             let object = live.object.quoted();
-            say(match fresh.basis.live.iter().find(|l| l.object == live.object) {
+            say(match is_now.get(&live.object) {
                 None => format!("{object} is as it should be, or is not to be set any more"),
                 Some(l) if l.state.is_none() => format!("{object} was there, and is gone"),
                 Some(_) if live.state.is_none() => format!("{object} was not there, and is now"),
@@ -437,17 +478,21 @@ impl Plan {
         let planned: BTreeSet<&PlanStep> = self.steps.iter().collect();
         let now: BTreeSet<&PlanStep> = fresh.steps.iter().collect();
         let said = |s: &PlanStep| format!("{} {}", s.verb.as_str(), s.object.quoted());
-        let is_among = |set: &BTreeSet<&PlanStep>, step: &PlanStep| {
-            set.iter().any(|s| s.verb == step.verb && s.object == step.object)
+        let by_object = |set: &BTreeSet<&'p PlanStep>| -> BTreeMap<_, _> {
+            set.iter().map(|s| ((s.verb, &s.object), *s)).collect()
         };
+        let (was, is) = (by_object(&planned), by_object(&now));
         for step in planned.difference(&now) {
-            say(match is_among(&now, step) {
-                true => format!("\"{}\" would take other requests", said(step)),
-                false => format!("\"{}\" is planned no more", said(step)),
+            say(match is.get(&(step.verb, &step.object)) {
+                Some(fresh) if fresh.back != step.back => {
+                    format!("\"{}\" would bring something else back", said(step))
+                }
+                Some(_) => format!("\"{}\" would take other requests", said(step)),
+                None => format!("\"{}\" is planned no more", said(step)),
             });
         }
         for step in now.difference(&planned) {
-            if !may_grow && !is_among(&planned, step) {
+            if !may_grow && !was.contains_key(&(step.verb, &step.object)) {
                 say(format!("\"{}\" would be done besides", said(step)));
             }
         }
@@ -516,6 +561,7 @@ mod tests {
             verb,
             object: object.into(),
             calls: vec![call.clone()],
+            back: None,
         };
         Record::new(Plan {
             v: 1,
@@ -669,7 +715,7 @@ mod tests {
             p.cannot.clear();
         });
         assert_eq!(none, (Vec::new(), Vec::new()));
-        let changes: [&dyn Fn(&mut Plan); 14] = [
+        let changes: [&dyn Fn(&mut Plan); 15] = [
             &|p| p.school.repository = "00".repeat(32),
             &|p| p.school.tenant_id = None,
             &|p| p.operation = OperationKind::Prune,
@@ -681,6 +727,7 @@ mod tests {
             &|p| drop(p.steps.remove(0)),
             &|p| p.steps[0].verb = PlanVerb::Delete,
             &|p| p.steps[0].calls[0].body = Some("45".into()),
+            &|p| p.steps[0].back = Some(BroughtItems { items: 1, bytes: 2, what: "77".into() }),
             &|p| p.basis.live[0].state = Some("56".into()),
             &|p| p.basis.live[1].state = Some("56".into()),
             &|p| p.basis.decided = None,
@@ -691,7 +738,7 @@ mod tests {
         }
         let more = |p: &mut Plan| {
             let (verb, object) = (PlanVerb::Forget, "snapshot ef".into());
-            p.steps.push(PlanStep { verb, object, calls: Vec::new() });
+            p.steps.push(PlanStep { verb, object, calls: Vec::new(), back: None });
             p.basis.snapshots.push("ef".into());
         };
         let (exact, growing) = differs(&more);

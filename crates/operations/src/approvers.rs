@@ -14,13 +14,14 @@ use crate::{
         secrets, written,
     },
     place::Doing,
-    plan::{Plan, PlanId},
+    plan::{Effect, Plan, PlanId},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use strongroom_custody::{PublicKey, SigningKey};
 pub use strongroom_engine::approvers::{Approver, Outcome, Waiting};
@@ -54,7 +55,7 @@ pub struct Approvals {
 /// How far a plan is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stands {
-    /// Whether nobody is enrolled: one person acts alone.
+    /// Whether one person acts alone: nobody is enrolled, or the plan takes nobody's approval.
     pub alone: bool,
     /// Those whose approval counts.
     pub approved: Vec<String>,
@@ -90,6 +91,15 @@ impl Approvals {
         }
         found.sealed = sealed;
         Ok(found)
+    }
+
+    /// Of a school, whose copy 2 was opened.
+    ///
+    /// # Errors
+    /// As [`Approvals::of`].
+    pub(crate) async fn of_opened(school: &School, repo: &Arc<Repository>) -> Result<Self, Error> {
+        let (copy2, repo) = (school.copy2()?, repo.clone());
+        blocking(move || Self::of(&copy2, &repo)).await
     }
 
     /// As the file of a school says alone, where nothing is done upon it.
@@ -220,14 +230,15 @@ impl Approvals {
     /// [`Kind::Internal`]; no plan of ours has it.
     pub fn stands(&self, plan: &Record<Plan>, now: Timestamp) -> Result<Stands, Error> {
         let behind = self.behind(&plan.id()?, plan, now);
-        let lacks = match self.is_alone() {
+        let alone = self.is_alone() || plan.effect == Effect::Adds;
+        let lacks = match alone {
             true => 0,
             false => behind.lacks(self.enrolled().len()),
         };
         let mut idle = behind.idle;
         idle.extend(behind.rejected.into_iter().map(|who| format!("{who} does not approve")));
         Ok(Stands {
-            alone: self.is_alone(),
+            alone,
             approved: behind.approved.into_iter().map(|a| a.name).collect(),
             lacks,
             idle,
@@ -235,7 +246,7 @@ impl Approvals {
     }
 
     /// Refuses a plan that too few stand behind, or that knew of approvers of whom nothing is known
-    /// here.
+    /// here. One that only adds waits for nobody.
     ///
     /// # Errors
     /// [`Kind::Unapproved`], where an approval is awaited; [`Kind::Refused`].
@@ -243,7 +254,7 @@ impl Approvals {
         if let Some(seen) = &plan.approvers {
             self.approvers.holds(seen, "the plan").map_err(unknown)?;
         }
-        if self.is_alone() {
+        if self.is_alone() || plan.effect == Effect::Adds {
             return Ok(());
         }
         let id = plan.id()?;

@@ -1,10 +1,33 @@
 //! A school's data is backed up as its configuration says.
 
-use crate::{Error, Hears, Identity, School, alarms::looked_at, decisions::accepted_unread};
-use std::sync::Arc;
-use strongroom_engine::{BackupOptions, BackupReport};
+use crate::{
+    Error, Hears, Identity, School,
+    alarms::looked_at,
+    blocking,
+    decisions::{accept_unread, accepted_unread},
+};
+use jiff::civil::Date;
+use std::{path::Path, sync::Arc};
+use strongroom_engine::BackupOptions;
+pub use strongroom_engine::BackupReport;
 use strongroom_model::decision::Decision;
 use strongroom_repository::Repository;
+
+/// Keeps that somebody knows of items that the newest snapshot names as not read: who, why, until
+/// when, and their key file.
+///
+/// # Errors
+/// As [`accept_unread`], and those of reading.
+pub async fn accept(
+    school: &School,
+    repo: &Arc<Repository>,
+    ids: &[String],
+    said: (&str, &str, Option<Date>, Option<&Path>),
+) -> Result<(), Error> {
+    let (repo, name) = (repo.clone(), school.name().to_owned());
+    let unread = blocking(move || Ok(strongroom_engine::unread_items(&repo, &name)?)).await?;
+    accept_unread(school, &unread, ids, said)
+}
 
 /// Backs it up into its copy 2, which was opened: of these people, or of everybody. What was
 /// decided is taken into account. It ends with what it has when the host is asked to stop.

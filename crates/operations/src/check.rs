@@ -1,7 +1,7 @@
 //! Whether a copy 2 is sound.
 
 use crate::{Copy2, Error, Hears, blocking, place::Doing};
-use strongroom_repository::{CheckReport, ReadData};
+pub use strongroom_repository::{CheckReport, ReadData};
 
 /// Looks whether it is sound, and reads so much of its data.
 ///

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, FoundAlarm, School,
-    checks::{self, Part, Standing},
+    damage::{self, Part, Standing},
     files::cache::{self, Purpose},
     replicate::Replicated,
     tell::Look,
@@ -119,7 +119,7 @@ impl School {
     /// ever.
     pub fn next_part(&self, of: u8) -> Result<Part, Error> {
         let dir = self.state()?;
-        checks::next(&dir, of, had_damage(&dir), self.now()).map_err(|why| {
+        damage::next(&dir, of, had_damage(&dir), self.now()).map_err(|why| {
             let what = format!("which part of copy 2 is to be read next cannot be kept: {why}");
             Error::new(crate::Kind::Files, what)
         })
@@ -345,7 +345,7 @@ impl Attempt {
     pub fn checked(self, r: &CheckReport, read: ReadData) -> Standing {
         let found: Vec<String> = r.problems.iter().map(|p| p.line().to_string()).collect();
         let kept = match &self.dir {
-            Some(dir) => checks::note(dir, read, &found, had_damage(dir), self.school.now()),
+            Some(dir) => damage::note(dir, read, &found, had_damage(dir), self.school.now()),
             None => Err("there is no folder for it".to_owned()),
         };
         if let Err(why) = &kept {

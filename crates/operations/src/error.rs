@@ -93,6 +93,8 @@ pub enum Remedy {
     RebuildOrMake(String),
     /// Make a repository of this school anew, without what was in the one before.
     MakeAnew(String),
+    /// Have the copy 2 back from its vault, or say that it is made anew.
+    RebuildOrMakeAnew,
     /// Say where local caches go.
     NameCache,
     /// Have local caches in another folder.
@@ -101,8 +103,14 @@ pub enum Remedy {
     OtherState,
     /// Look at the snapshots.
     ListSnapshots,
+    /// Say which snapshot, by its id.
+    NameSnapshot,
+    /// Name a folder that is new or empty, or go on with what was interrupted.
+    EmptyFolderOrResume,
     /// Read the settings of this school, and keep them.
     ReadSettings(String),
+    /// Look at the key files.
+    ListKeys,
     /// Look at the holds.
     ListHolds,
     /// Let this hold go.

@@ -14,26 +14,30 @@ pub mod approvers;
 pub mod assess;
 pub mod backup;
 pub mod check;
-mod checks;
 pub mod config;
 mod copy2;
+mod damage;
 pub mod decisions;
 mod duty;
 mod error;
 pub mod files;
 pub mod fleet;
 mod host;
+pub mod keys;
 pub mod nightly;
 pub mod place;
 pub mod plan;
 pub mod protection;
+pub mod repair;
 pub mod replicate;
+pub mod restore;
 mod restoring;
 pub mod reviews;
 pub mod rules;
 mod school;
 pub mod settings;
 pub mod sheets;
+pub mod snapshots;
 pub mod status;
 mod tell;
 pub mod upkeep;
@@ -41,8 +45,8 @@ pub mod vault;
 
 use std::sync::Arc;
 
-pub use checks::{Part, Standing};
 pub use copy2::{Choice, Copy2};
+pub use damage::{Part, Standing};
 pub use duty::{Attempt, Duty};
 pub use error::{Error, Kind, Remedy};
 pub use host::{Host, Wrap};
@@ -51,6 +55,12 @@ pub use school::{Identity, School};
 pub use strongroom_engine::Stop;
 pub use strongroom_graph::TokioClock;
 pub use tell::{AlarmTest, FoundAlarm};
+
+/// From now on nothing of this process waits for a copy that does not answer: what waits gives up
+/// at once. For who was interrupted.
+pub fn stop_waiting() {
+    strongroom_objects::stop_waiting();
+}
 
 /// Hears how the work goes on.
 type Hears = Arc<dyn strongroom_model::Progress>;

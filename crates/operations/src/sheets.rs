@@ -1,21 +1,23 @@
 //! Recovery sheets as files: what they say of themselves, whose they are, and where some lie that
 //! should not lie there.
 
-use crate::{Error, Kind, School, config::Config, place::sheets_of};
+use crate::{Choice, Error, Kind, School, config::Config, place::sheets_of};
 use jiff::{Timestamp, tz::TimeZone};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
+    fmt::Write as _,
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 use strongroom_custody::PublicKey;
 use strongroom_engine::publish;
 use strongroom_model::Untrusted;
 use strongroom_objects::{SETTINGS_BYTES_MAX, Store, read_regular_text};
-use strongroom_repository::{MasterKey, Misfit, RecoveryShare, join_shares};
+pub use strongroom_repository::RecoveryShare;
+use strongroom_repository::{Id, MasterKey, Misfit, join_shares, shares_fit, split_key};
 
 /// A sheet has some 40 KiB. What is longer is none, and is not looked at.
 const SHEET_BYTES_MAX: u64 = 256 << 10;
@@ -48,7 +50,112 @@ pub struct Label {
     pub vault_key: Option<PublicKey>,
 }
 
+/// Sheets that are to be written, and how they look.
+pub struct SheetsWanted {
+    /// How many of them open the repository.
+    pub needed: u8,
+    /// How many are made.
+    pub made: u8,
+    /// The folder that they go into.
+    pub dir: PathBuf,
+    /// What they say of themselves.
+    pub label: Label,
+    /// Draws one, for paper.
+    pub draw: Draw,
+}
+
+/// Draws a sheet.
+pub type Draw = fn(&RecoveryShare, &Label) -> Result<SecretString, Error>;
+
+/// Whether sheets can be written to their folder: asked before a repository is made whose key they
+/// are to hold.
+///
+/// # Errors
+/// [`Kind::Request`], where the numbers make no sense, or the folder holds something.
+pub fn possible(wanted: &SheetsWanted) -> Result<(), Error> {
+    shares_fit(wanted.needed, wanted.made)?;
+    if fs::read_dir(&wanted.dir).is_ok_and(|mut all| all.next().is_some()) {
+        let what = format!(
+            "{} holds something already; name a new folder for the recovery shares",
+            wanted.dir.display()
+        );
+        return Err(Error::new(Kind::Request, what));
+    }
+    Ok(())
+}
+
+/// Makes a set of shares of a key, and writes a sheet for each, readable for its owner alone.
+/// Answers the files.
+///
+/// # Errors
+/// As [`possible`]; [`Kind::Files`], where they cannot be written.
+pub(crate) fn write(
+    key: &MasterKey,
+    id: &Id,
+    wanted: &SheetsWanted,
+) -> Result<Vec<PathBuf>, Error> {
+    possible(wanted)?;
+    let dir = &wanted.dir;
+    let shares = split_key(key, id, wanted.needed, wanted.made)?;
+    let unmade = |e| Error::because(Kind::Files, format!("{} cannot be made", dir.display()), e);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unmade)?;
+    // Whoever can put a link there would choose where the shares go.
+    if dir.is_symlink() {
+        let what =
+            format!("{} is a link; name the folder itself for the recovery shares", dir.display());
+        return Err(Error::new(Kind::Request, what));
+    }
+    let mut files = Vec::new();
+    for share in &shares {
+        let path = dir.join(format!("share-{}-of-{}.html", share.number(), share.made()));
+        let unwritten =
+            |e| Error::because(Kind::Files, format!("{} cannot be written", path.display()), e);
+        let page = (wanted.draw)(share, &wanted.label)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(unwritten)?;
+        file.write_all(page.expose_secret().as_bytes()).map_err(unwritten)?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
 impl Label {
+    /// Of a repository at this place: the school and its vault, as the configuration has them. A
+    /// recovery asks for the vault's key, so that sheets without it are made where nobody names
+    /// one, and never because a configuration says too little.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`], where it does not say whose the repository is.
+    pub fn of(
+        config: Option<&Config>,
+        choice: &Choice,
+        copy2: &str,
+        made: Timestamp,
+    ) -> Result<Self, Error> {
+        let copy2 = copy2.to_owned();
+        let mut label = Self { school: None, made, copy2, vault: None, vault_key: None };
+        let Some(config) = config else { return Ok(label) };
+        let named = choice.repository.as_deref().filter(|_| choice.tenant.is_none());
+        let whose = match named.and_then(|word| config.tenant_of(word)) {
+            Some(tenant) => tenant,
+            None => config.tenant(choice.tenant.as_deref()).map_err(|e| {
+                let what = "the recovery sheets name the key of the repository's vault, and whose \
+                            it is is not known";
+                Error::because(e.kind(), what, e)
+            })?,
+        };
+        label.school = Some(whose.name.clone());
+        if let Some(name) = &whose.vault {
+            let key = config.vault(name)?.public_key.as_deref().map(PublicKey::parse);
+            (label.vault, label.vault_key) = (Some(name.clone()), key.transpose()?);
+        }
+        Ok(label)
+    }
+
     /// When they were made, with the zone.
     pub fn made(&self) -> String {
         self.made.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()

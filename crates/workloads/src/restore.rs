@@ -115,6 +115,9 @@ pub struct Unreadable(pub Untrusted);
 
 /// The bytes of a stored file, and what belongs to it.
 pub trait Contents: Send + Sync + std::fmt::Debug {
+    /// What they are, record and all: of two that are not the same, this is not.
+    fn digest(&self) -> String;
+
     /// All of it, verified.
     ///
     /// # Errors
@@ -260,6 +263,10 @@ pub struct RestoreStep {
     pub path: String,
     /// Bytes to upload.
     pub bytes: u64,
+    /// What is brought back ([`Contents::digest`]). Nothing for a folder, and for what goes.
+    pub stored: Option<String>,
+    /// Which object of the tenant it is done to, and how that stood. Nothing where it is made.
+    pub found: Option<String>,
 }
 
 /// What a plan uses up of the published throttle budgets.

@@ -10,7 +10,7 @@ mod scenarios;
 pub(crate) mod servers;
 mod stage;
 
-use crate::{Global, commands, output, restore};
+use crate::{Global, output, restore};
 use anyhow::{Context, bail};
 use clap::Args;
 use graph_sim::DigestRow;
@@ -18,8 +18,13 @@ use servers::arg;
 use stage::Stage;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 use strongroom_engine::{BackupReport, replicate as copies};
-use strongroom_model::{Clock, Ending};
-use strongroom_operations::place::Place;
+use strongroom_model::{Clock, Ending, Silent};
+use strongroom_operations::{
+    place::Place,
+    plan::{Authority, Operation, guard},
+    replicate::rebuild,
+    restore::{Action, RestoreData, RestoreOutcome},
+};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Demo {
@@ -195,7 +200,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
     }
 
     // 5. Copy 2 again.
-    let rebuilt = commands::rebuild(&stage.school, crate::progress::Bar::new(true)).await?;
+    let rebuilt = rebuild(&stage.school, crate::progress::Bar::new(true)).await?;
     let repo = stage.school.repository().await?;
     let check = crate::edge::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
     say(format!(
@@ -212,13 +217,15 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
     }
 
     // 6. The tenant again.
-    let options = stage.restore_options();
-    let (plan, apply) = restore::prepare(&stage.school, &options, true).await?;
+    let by = &global.host.account;
+    let ready =
+        RestoreData::plan(&stage.school, stage.restore_request(), by, Arc::new(Silent)).await?;
+    let plan = ready.work().restore();
     say("the newest clean version of every item goes back, over what is there:".to_owned());
     if !global.json {
         print!(
             "{}",
-            restore::describe(&plan)
+            restore::describe(plan)
                 .lines()
                 .filter(|l| !l.starts_with("plan"))
                 .take(4)
@@ -227,9 +234,11 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         );
         println!("            ({} lines in all)", plan.rows.len());
     }
-    let notes =
-        plan.rows.iter().filter(|r| r.action == strongroom_engine::restore::Action::Remove).count();
-    let restored = apply.run(plan, true).await?;
+    let notes = plan.rows.iter().filter(|r| r.action == Action::Remove).count();
+    let leave = Authority::of(ready.plan(), by, stage.school.now())?;
+    let ready = guard::<RestoreData>(&stage.school, ready).await?;
+    let done = RestoreData::apply(&stage.school, ready, leave, Arc::new(Silent)).await?;
+    let restored = done.report.restored;
     let back = restored.items.len() - notes;
     let after = stage.digest().await?;
     let still = missing(&good, &after);
@@ -257,7 +266,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         .items
         .iter()
         .filter_map(|i| match &i.outcome {
-            strongroom_engine::restore::RestoreOutcome::Altered { differences } => {
+            RestoreOutcome::Altered { differences } => {
                 Some(format!("{}: {}", i.path.line(), crate::restore::listed(differences)))
             }
             _ => None,
@@ -267,9 +276,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         .items
         .iter()
         .filter_map(|i| match &i.outcome {
-            strongroom_engine::restore::RestoreOutcome::Failed { why } => {
-                Some(format!("{}: {}", i.path.line(), why.quoted()))
-            }
+            RestoreOutcome::Failed { why } => Some(format!("{}: {}", i.path.line(), why.quoted())),
             _ => None,
         })
         .collect();

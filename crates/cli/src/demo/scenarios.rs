@@ -2,7 +2,7 @@
 //! falsely alarmed.
 
 use super::{Demo, stage::Stage};
-use crate::{Global, commands, output};
+use crate::{Global, output};
 use anyhow::{Context, bail};
 use graph_sim::ATTACKS;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     alarms.sort();
     alarms.dedup();
     let repo = stage.school.repository().await?;
-    let (_, latest) = commands::snapshot(&repo, "latest")?;
+    let (_, latest) = strongroom_operations::snapshots::snapshot(&repo, "latest")?;
     let now = clean::items(&repo, &latest, "/drives")?;
     // By the path that a file had before it was attacked: an added extension is taken off.
     let mut verdicts: HashMap<String, Verdict> = HashMap::new();

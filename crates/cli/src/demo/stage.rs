@@ -6,13 +6,12 @@ use crate::{
     edge::{blocking, only_school},
     host,
     progress::Bar,
-    restore::Restore,
 };
 use anyhow::{Context, bail};
 use graph_sim::{AttackReport, DigestRow, Ready};
 use serde_json::{Value, json};
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
@@ -22,6 +21,7 @@ use strongroom_operations::{
     Host, School,
     files::secrets,
     place::{Doing, Place},
+    restore::{RestoreDataRequest, RestoreInto},
 };
 use strongroom_repository::Repository;
 
@@ -287,21 +287,17 @@ impl Stage {
         sum
     }
 
-    pub(crate) fn restore_options(&self) -> Restore {
-        Restore {
-            snapshot: "latest".into(),
+    pub(crate) fn restore_request(&self) -> RestoreDataRequest {
+        RestoreDataRequest {
+            snapshot: None,
             clean: true,
             path: String::new(),
-            in_place: true,
-            folder: None,
+            into: RestoreInto::InPlace,
             to_tenant: None,
-            user: Vec::new(),
-            address_table: None,
-            no_versions: false,
-            dry_run: false,
-            yes: true,
-            target: None,
-            resume: false,
+            users: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            versions: true,
+            at_once: true,
         }
     }
 }

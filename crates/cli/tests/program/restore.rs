@@ -118,6 +118,62 @@ fn the_same_restore_again_goes_on_in_the_same_folder() {
     assert!(lines[5]["files"].as_u64().unwrap() > 0 && lines[5]["failed"] == 0, "{log}");
 }
 
+/// What one process plans another carries out, once, and only as long as it holds.
+#[test]
+fn a_dry_run_is_carried_out_by_another_process_by_its_id() {
+    let school = school(&SeedPlan { people: Some(3), ..small() });
+    school.whole();
+    let good = school.sim.digest(0);
+    school.sim.attack(0, "purge-mailboxes", 9).unwrap();
+    school.backup();
+    let purged = school.sim.digest(0);
+    let run = |args: &[&str]| school.run(&[&["--tenant", "school0"], args].concat());
+    let json = |args: &[&str]| -> Value {
+        let out = run(&[&["--json"], args].concat());
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+        serde_json::from_slice(&out.stdout).unwrap()
+    };
+    let dry = ["restore", "--clean", "--in-place", "--dry-run"];
+    let shown = json(&dry);
+    let id = shown["plan"].as_str().unwrap();
+    assert_eq!(shown["alone"], true);
+    assert!(shown["rows"].as_array().unwrap().len() > 3 && shown["expires"].is_string(), "{shown}");
+    assert_eq!(school.sim.digest(0), purged, "nothing was done");
+    let plan = String::from_utf8(run(&["plan", "show", id]).stdout).unwrap();
+    for line in
+        ["what    restore", "asks    into: in-place", "risk    one person acts alone", "create"]
+    {
+        assert!(plan.contains(line), "{line}: {plan}");
+    }
+    let text = String::from_utf8(run(&dry).stdout).unwrap();
+    assert!(text.contains("risk    one person acts alone"), "{text}");
+    assert!(text.contains("kept as plan") && text.contains("`strongroom plan apply"), "{text}");
+
+    assert_eq!(run(&["plan", "apply", id]).status.code(), Some(1), "nobody can be asked");
+    assert_eq!(school.sim.digest(0), purged);
+    let report = json(&["plan", "apply", id, "--yes"]);
+    assert_eq!(report["failed"], 0, "{report}");
+    let lost = missing(&good, &school.sim.digest(0));
+    assert!(lost.iter().all(|r| is_residue(r) || is_renamed(r)), "{lost:?}");
+    // Once; the other plan of the same has nothing to bring back any more.
+    let again = run(&["plan", "apply", id, "--yes"]);
+    assert_eq!(again.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.contains("a plan is carried out once"), "{said}");
+    let other = text.split("kept as plan ").nth(1).unwrap()[..8].to_owned();
+    let said = run(&["plan", "apply", &other, "--yes"]);
+    assert_eq!(said.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("does not hold any more, and nothing was done"), "{said}");
+    assert!(said.contains("strongroom restore plans it again"), "{said}");
+    assert!(json(&["plan", "list"]).as_array().unwrap().iter().any(|row| row["state"] == "done"));
+    let undo = run(&["plan", "undo", id, "--yes"]);
+    assert!(String::from_utf8_lossy(&undo.stderr).contains("nothing undoes the plan"), "{undo:?}");
+    // What is right needs no plan.
+    let shown = json(&["restore", "--in-place", "--path", "/drives", "--dry-run"]);
+    assert!(shown["plan"].is_null(), "{shown}");
+}
+
 /// Two technicians who do not know of each other: what both find missing is made once.
 #[test]
 fn two_restores_at_once_make_nothing_twice() {

@@ -62,6 +62,15 @@ pub struct PlanRow {
     pub user: Untrusted,
     /// Bytes to upload.
     pub bytes: u64,
+    /// Who it goes to, by id.
+    #[serde(skip)]
+    pub owner: ItemId,
+    /// What is brought back (`Contents::digest`). Nothing for a folder, and for what goes.
+    #[serde(skip)]
+    pub stored: Option<String>,
+    /// Which object of the tenant it is done to, and how that stood. Nothing where it is made.
+    #[serde(skip)]
+    pub found: Option<String>,
 }
 
 /// An owner whose items are left out.
@@ -304,6 +313,9 @@ pub async fn plan(
                 path: step.path.into(),
                 user: owner.name.as_str().into(),
                 bytes: step.bytes,
+                owner: owner.id.clone(),
+                stored: step.stored,
+                found: step.found,
             }));
             let cost = plan.cost();
             drive_units += cost.drive_units;

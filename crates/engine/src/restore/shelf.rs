@@ -1,6 +1,7 @@
 //! A snapshot as workloads see it while they put things back.
 
 use crate::{Error, JudgedContent, clean::ChosenItem, judge, layout, owner_dirs};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use strongroom_model::{Facts, ItemId, Role, Verdict, fit_name};
 use strongroom_repository::{BlobKind, Id, Node, NodeKind, Repository, Visit};
@@ -114,6 +115,15 @@ impl File {
 }
 
 impl Contents for File {
+    fn digest(&self) -> String {
+        let mut of = Sha256::new_with_prefix(b"a stored file ");
+        self.node.content().iter().for_each(|id| of.update(id.0));
+        // The record says what else is put back: name, times, state.
+        let record = self.node.facts().ok().flatten();
+        of.update(record.and_then(|f| serde_json::to_vec(&f).ok()).unwrap_or_default());
+        hex::encode(of.finalize())
+    }
+
     fn read(&self) -> Result<Vec<u8>, Unreadable> {
         self.repo.read_file(&self.node).map_err(unreadable)
     }

@@ -12,8 +12,8 @@ mod store;
 pub use authority::Authority;
 pub use store::{PlanStore, StoredPlan};
 pub use strongroom_model::plan::{
-    Basis, Cost, Effect, OperationKind, Plan, PlanExecution, PlanId, PlanSchool, PlanStep,
-    PlanVerb, Risk, Undo,
+    Basis, BroughtItems, Cost, Effect, OperationKind, Plan, PlanExecution, PlanId, PlanSchool,
+    PlanStep, PlanVerb, Risk, Undo,
 };
 
 use crate::{
@@ -30,7 +30,7 @@ use strongroom_model::{
     Ending, Record, Stored, canonical,
     plan::{PLAN_LIFETIME, PLAN_STEPS_MAX, PlanDifference, RequestedBy, Unable},
 };
-use strongroom_repository::{Id, Repository};
+use strongroom_repository::{Id, MasterKey, Repository};
 
 /// Of what is otherwise now, that many things are named.
 const NAMED_MAX: usize = 10;
@@ -124,6 +124,11 @@ impl<W> Prepared<W> {
         &self.work
     }
 
+    /// The same without the plan.
+    pub(crate) fn into_work(self) -> W {
+        self.work
+    }
+
     /// The same, asked for by somebody.
     #[must_use]
     pub fn asked_by(mut self, asker: &Asker) -> Self {
@@ -133,9 +138,9 @@ impl<W> Prepared<W> {
         self
     }
 
-    /// Whether one person acts alone: its school has no approvers.
+    /// Whether one person acts alone: its school has no approvers, or it takes nobody's approval.
     pub fn is_alone(&self) -> bool {
-        self.plan.risks.contains(&Risk::Alone)
+        self.plan.risks.contains(&Risk::Alone) || self.plan.effect == Effect::Adds
     }
 
     /// Whether nothing is to be done.
@@ -250,7 +255,8 @@ pub(crate) fn plan_again(plan: &Plan) -> Remedy {
         OperationKind::Prune
         | OperationKind::RestoreSettings
         | OperationKind::ApplyBaseline
-        | OperationKind::Remediate => Vec::new(),
+        | OperationKind::Remediate
+        | OperationKind::RestoreData => Vec::new(),
     };
     let named = named.into_iter().filter_map(Value::as_str);
     let named = named.filter_map(|id| Id::parse(id).ok()).map(|id| id.short()).collect();
@@ -292,7 +298,7 @@ impl<R: Serialize> Draft<R> {
         })?;
         let internal = |e| Error::because(Kind::Internal, "a request is no JSON", e);
         let mut risks = self.risks;
-        if approvals.is_alone() {
+        if approvals.is_alone() && self.effect != Effect::Adds {
             risks.insert(0, Risk::Alone);
         }
         Ok(Record::new(Plan {
@@ -328,6 +334,13 @@ pub(crate) fn school_of(copy2: &Copy2, repo: &Repository) -> PlanSchool {
         tenant_id: tenant.map(|id| id.trim().to_lowercase().into()),
         repository: repo.id().to_string(),
     }
+}
+
+/// What a value says, with a key that whoever carries the plan out has too.
+pub(crate) fn mac(key: &MasterKey, value: &impl Serialize) -> Result<String, Error> {
+    let internal = |e| Error::because(Kind::Internal, "what a plan is to bind is no JSON", e);
+    let value = serde_json::to_value(value).map_err(internal)?;
+    Ok(key.plan_mac(&canonical(&value).map_err(internal)?))
 }
 
 /// SHA-256 of what is equal exactly when its JSON is.

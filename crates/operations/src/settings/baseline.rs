@@ -1,14 +1,12 @@
 use super::{
     Aim, SettingsReport, SettingsWork, TenantSettings, all_exceptions,
-    work::{approvals, carry_out, draft},
+    work::{carry_out, none_kept, prepare},
 };
 use crate::{
-    Error, Hears, Kind, Remedy, School, blocking,
+    Error, Hears, Kind, School, blocking,
     config::Config,
     files::read_text,
-    plan::{
-        Authority, Done, Guarded, Operation, OperationKind, Prepared, prepared, school_of, sealed,
-    },
+    plan::{Authority, Done, Guarded, Operation, OperationKind, Prepared, sealed},
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -112,13 +110,7 @@ impl Operation for ApplyBaseline {
         })
         .await?;
         // A school that was never snapshotted has no way back: the snapshot is the undo.
-        let (_, last) = last.ok_or_else(|| {
-            let what = format!(
-                "no configuration of {} was kept yet, so there would be no way back",
-                school.name()
-            );
-            Error::new(Kind::Request, what).with(Remedy::ReadSettings(school.name().to_owned()))
-        })?;
+        let (_, last) = last.ok_or_else(|| none_kept(school, ", so there would be no way back"))?;
         let hand =
             TenantSettings::new(school, all_exceptions(school, progress.as_ref())?, Some(last))?;
         let found = hand.read(progress.as_ref()).await?;
@@ -141,9 +133,8 @@ impl Operation for ApplyBaseline {
         };
         restore.cannot.extend(baseline.unread_collections(&now));
         restore.added.clear();
-        let seen = school.now();
         let work = SettingsWork {
-            repo: repo.clone(),
+            repo,
             hand,
             aim: Aim::Baseline { baseline, emergency },
             found,
@@ -151,15 +142,12 @@ impl Operation for ApplyBaseline {
             wanted,
             options,
             restore,
-            seen,
+            seen: school.now(),
             as_in: None,
             way_back: None,
             alone: None,
         };
-        let draft = draft(request, &work, school)?;
-        let (of, approvals) = (school_of(&school.copy2()?, &repo), approvals(school, &repo).await?);
-        let plan = draft.of::<Self>(of, &approvals, by, seen)?;
-        Ok(prepared(plan, work))
+        prepare::<Self>(school, request, work, by).await
     }
 
     /// Refuses a plan after which nobody would get in.

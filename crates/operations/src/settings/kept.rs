@@ -116,7 +116,7 @@ impl OfSnapshot {
         let (id, settings) = load(repo, school.name(), word)?;
         let told = match word {
             "latest" => None,
-            _ => crate::upkeep::snapshot(repo, word)
+            _ => crate::snapshots::snapshot(repo, word)
                 .ok()
                 .and_then(|found| ahead_of_the_clock(&found, school.now())),
         };

@@ -3,15 +3,13 @@
 use super::{
     Aim, SettingsReport, SettingsWork, TenantSettings, all_exceptions,
     tenant_settings::passes,
-    work::{approvals, carry_out, draft},
+    work::{carry_out, none_kept, prepare},
 };
 use crate::{
-    Error, Hears, Identity, Kind, Remedy, School, blocking,
-    plan::{
-        Authority, Done, Guarded, Operation, OperationKind, Prepared, prepared, school_of, sealed,
-    },
+    Error, Hears, Identity, Kind, School, blocking,
+    plan::{Authority, Done, Guarded, Operation, OperationKind, Prepared, sealed},
     reviews::{accepted_in, days_ago},
-    upkeep::snapshot,
+    snapshots::snapshot,
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -58,7 +56,7 @@ pub async fn to_remediate(
     }
     let name = school.name().to_owned();
     let found = blocking(move || Ok(latest(&repo, &name)?)).await?;
-    let (snapshot, last) = found.ok_or_else(|| none_kept(school))?;
+    let (snapshot, last) = found.ok_or_else(|| none_kept(school, ""))?;
     let exceptions = all_exceptions(school, progress.as_ref())?;
     let judged = judge(&last, &exceptions, Vec::new(), school.today());
     let mut out =
@@ -75,11 +73,6 @@ pub async fn to_remediate(
         }
     }
     Ok(out)
-}
-
-fn none_kept(school: &School) -> Error {
-    let what = format!("no configuration of {} was kept yet", school.name());
-    Error::new(Kind::Request, what).with(Remedy::ReadSettings(school.name().to_owned()))
 }
 
 /// Sets back what one rule finds.
@@ -181,7 +174,7 @@ fn since(
         Error::new(Kind::Request, what)
     })?;
     steps.drain(..at);
-    let (to, good) = steps.first().cloned().ok_or_else(|| none_kept(school))?;
+    let (to, good) = steps.first().cloned().ok_or_else(|| none_kept(school, ""))?;
     Ok(Since { to, good, steps })
 }
 
@@ -233,7 +226,7 @@ impl Operation for Remediate {
             }
         })
         .await?;
-        let (kept, last) = last.ok_or_else(|| none_kept(school))?;
+        let (kept, last) = last.ok_or_else(|| none_kept(school, ""))?;
         let hand = TenantSettings::new(school, exceptions, Some(last.clone()))?;
         let now = hand.read(progress.as_ref()).await?;
         let judged = judge(&now, &hand.exceptions, Vec::new(), school.today()).findings;
@@ -275,9 +268,8 @@ impl Operation for Remediate {
         };
         let restore = plan_restore(&good, &now, &options)?;
         request.to = Some(to.to_string());
-        let seen = school.now();
         let work = SettingsWork {
-            repo: repo.clone(),
+            repo,
             hand,
             aim: Aim::Rule { rule: rule.into(), to },
             found: now.clone(),
@@ -286,14 +278,11 @@ impl Operation for Remediate {
             wanted: good,
             options,
             restore,
-            seen,
+            seen: school.now(),
             way_back: None,
             alone: None,
         };
-        let draft = draft(request, &work, school)?;
-        let (of, approvals) = (school_of(&school.copy2()?, &repo), approvals(school, &repo).await?);
-        let plan = draft.of::<Self>(of, &approvals, by, seen)?;
-        Ok(prepared(plan, work))
+        prepare::<Self>(school, request, work, by).await
     }
 
     /// Refuses a plan after which nobody would get in.

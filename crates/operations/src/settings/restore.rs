@@ -1,13 +1,11 @@
 use super::{
     Aim, SettingsReport, SettingsWork, TenantSettings, all_exceptions,
-    work::{approvals, carry_out, draft},
+    work::{carry_out, prepare},
 };
 use crate::{
     Error, Hears, Kind, Remedy, School, blocking,
-    plan::{
-        Authority, Done, Guarded, Operation, OperationKind, Prepared, prepared, school_of, sealed,
-    },
-    upkeep::snapshot,
+    plan::{Authority, Done, Guarded, Operation, OperationKind, Prepared, sealed},
+    snapshots::snapshot,
 };
 use serde::{Deserialize, Serialize};
 use strongroom_engine::configuration::{
@@ -145,9 +143,8 @@ impl Operation for RestoreSettings {
             ..options
         };
         let restore = plan_restore(&wanted, &now, &options)?;
-        let seen = school.now();
         let work = SettingsWork {
-            repo: repo.clone(),
+            repo,
             hand,
             aim: Aim::Snapshot(snapshot),
             found: now.clone(),
@@ -155,16 +152,13 @@ impl Operation for RestoreSettings {
             wanted,
             options,
             restore,
-            seen,
+            seen: school.now(),
             as_in: None,
             way_back: None,
             alone: None,
         };
         request.to = snapshot.to_string();
-        let draft = draft(request, &work, school)?;
-        let (of, approvals) = (school_of(&school.copy2()?, &repo), approvals(school, &repo).await?);
-        let plan = draft.of::<Self>(of, &approvals, by, seen)?;
-        Ok(prepared(plan, work))
+        prepare::<Self>(school, request, work, by).await
     }
 
     /// Refuses a plan after which nobody would get in.

@@ -6,12 +6,12 @@ use super::{
     tenant_settings::{passes, touches_access},
 };
 use crate::{
-    Error, Hears, Kind, Restoring, School,
+    Error, Hears, Kind, Remedy, Restoring, School,
     approvers::Approvals,
     blocking, decisions,
     plan::{
-        Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, PlanStep, PlanVerb, Risk,
-        Undo, digest, guard, unchanged,
+        Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, PlanStep, PlanVerb,
+        Prepared, Risk, Undo, digest, guard, mac, prepared, school_of, unchanged,
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ use strongroom_engine::configuration::{
 };
 use strongroom_guards::Baseline;
 use strongroom_model::{
-    Configuration, Ending, Record, canonical,
+    Configuration, Ending, Record,
     decision::{AppliedPlan, DecisionEntry},
     plan::{LiveState, NotDone, PlannedCall, Unable},
 };
@@ -172,6 +172,12 @@ impl WayBack {
     }
 }
 
+/// Says of a school that its settings were never kept, and what follows.
+pub(super) fn none_kept(school: &School, so: &str) -> Error {
+    let what = format!("no configuration of {} was kept yet{so}", school.name());
+    Error::new(Kind::Request, what).with(Remedy::ReadSettings(school.name().to_owned()))
+}
+
 /// The objects of a plan, as the tenant calls them now.
 fn touched(plan: &SettingsRestorePlan, now: &Configuration, wanted: &Configuration) -> Vec<String> {
     let words = now.names_in(wanted).back();
@@ -221,7 +227,8 @@ where
     O: Operation<At = School, Work = SettingsWork>,
 {
     ready.is_for(authority)?;
-    authority.waits(ready.plan(), &approvals(school, &ready.work().repo).await?, school.now())?;
+    let approvals = Approvals::of_opened(school, &ready.work().repo).await?;
+    authority.waits(ready.plan(), &approvals, school.now())?;
     ready.work().hand.writer()?;
     let alone = match ready.work_mut().alone.take() {
         Some(alone) => alone,
@@ -235,7 +242,7 @@ where
     // something meanwhile.
     if age > FRESH || age.is_negative() || is_other {
         look_again::<O>(school, ready, progress).await?;
-        let approvals = approvals(school, &ready.work().repo).await?;
+        let approvals = Approvals::of_opened(school, &ready.work().repo).await?;
         authority.waits(ready.plan(), &approvals, school.now())?;
     }
     let work = ready.work_mut();
@@ -251,12 +258,6 @@ where
     }
     work.way_back = Some(way_back);
     Ok(way_back)
-}
-
-/// Who approves what is planned for a school.
-pub(super) async fn approvals(school: &School, repo: &Arc<Repository>) -> Result<Approvals, Error> {
-    let (copy2, repo) = (school.copy2()?, repo.clone());
-    blocking(move || Approvals::of(&copy2, &repo)).await
 }
 
 /// The same plan, on the tenant as it is now.
@@ -289,13 +290,6 @@ fn verb(verb: Verb) -> PlanVerb {
     }
 }
 
-/// What a value says, with a key that whoever carries the plan out has too.
-fn mac(key: &MasterKey, value: &Value) -> Result<String, Error> {
-    let bytes = canonical(value)
-        .map_err(|e| Error::because(Kind::Internal, "what a plan is to bind is no JSON", e))?;
-    Ok(key.plan_mac(&bytes))
-}
-
 /// Whom a value names, and who that is now: a name is easily taken.
 fn named<'c>(value: &Value, now: &'c Configuration, out: &mut BTreeMap<&'c str, &'c str>) {
     match value {
@@ -324,8 +318,24 @@ fn live(key: &MasterKey, now: &Configuration, act: &Act, at: &str) -> Result<Liv
     Ok(LiveState { object: at.into(), state })
 }
 
-/// The plan of what was found.
-pub(super) fn draft<R: Serialize>(
+/// The plan of what was found, with what it takes to carry it out.
+pub(super) async fn prepare<O>(
+    school: &School,
+    request: O::Request,
+    work: SettingsWork,
+    by: &str,
+) -> Result<Prepared<SettingsWork>, Error>
+where
+    O: Operation<At = School, Work = SettingsWork>,
+{
+    let draft = draft(request, &work, school)?;
+    let of = school_of(&school.copy2()?, &work.repo);
+    let approvals = Approvals::of_opened(school, &work.repo).await?;
+    Ok(prepared(draft.of::<O>(of, &approvals, by, work.seen)?, work))
+}
+
+/// What the plan says.
+fn draft<R: Serialize>(
     request: R,
     work: &SettingsWork,
     school: &School,
@@ -347,7 +357,7 @@ pub(super) fn draft<R: Serialize>(
             });
         }
         let object = format!("{}/{}", a.collection, a.object).into();
-        steps.push(PlanStep { verb: verb(a.verb), object, calls });
+        steps.push(PlanStep { verb: verb(a.verb), object, calls, back: None });
     }
     let states = plan.acts.iter().zip(&objects).map(|(a, at)| live(key, found, a, at));
     let risks = touches_access(plan).then_some(Risk::Access).into_iter().collect();
@@ -450,7 +460,7 @@ where
     // What can fail by itself comes first: a plan that is begun is not carried out again.
     let alone = work.alone.take().map_or_else(|| work.hand.alone(), Ok)?;
     let writing = work.hand.writing(alone)?;
-    let approvals = approvals(school, &work.repo).await?;
+    let approvals = Approvals::of_opened(school, &work.repo).await?;
     let turn = authority.begin(&plan, &approvals, &way, school.now())?;
     if let Err(e) = note.keep() {
         let why = e.sentence();

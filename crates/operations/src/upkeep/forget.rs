@@ -126,13 +126,7 @@ fn drafted(
             decided: None,
             configured,
         },
-        steps: gone
-            .map(|(id, _)| PlanStep {
-                verb: PlanVerb::Forget,
-                object: object(id).into(),
-                calls: Vec::new(),
-            })
-            .collect(),
+        steps: gone.map(|(id, _)| PlanStep::of_copy2(PlanVerb::Forget, object(id))).collect(),
         effect: Effect::Destroys,
         risks: vec![Risk::Irreversible {
             why: "a snapshot that was forgotten is not listed again".to_owned(),

@@ -65,11 +65,7 @@ impl Operation for Prune {
             let prune = repo.plan_prune(request, now)?;
             lock.release()?;
             let (snapshots, indexes) = prune.made_from();
-            let step = |(id, step)| PlanStep {
-                verb: verb(step),
-                object: format!("pack {id}").into(),
-                calls: Vec::new(),
-            };
+            let step = |(id, step)| PlanStep::of_copy2(verb(step), format!("pack {id}"));
             let draft = Draft {
                 request,
                 basis: Basis {

@@ -60,11 +60,7 @@ fn drafted(
             decided: None,
             configured: None,
         },
-        steps: vec![PlanStep {
-            verb: PlanVerb::Forget,
-            object: format!("hold {}", hold.0).into(),
-            calls: Vec::new(),
-        }],
+        steps: vec![PlanStep::of_copy2(PlanVerb::Forget, format!("hold {}", hold.0))],
         effect: Effect::Weakens,
         risks: Vec::new(),
         cost: Cost::default(),

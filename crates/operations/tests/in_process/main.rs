@@ -10,6 +10,7 @@ mod nightly;
 mod plans;
 mod protection;
 mod remediate;
+mod restore_data;
 mod restoring;
 mod school;
 mod settings;

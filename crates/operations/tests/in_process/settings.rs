@@ -177,7 +177,7 @@ fn each_way_in_which_a_plan_no_longer_holds_sends_nothing() {
     let text = fs::read_to_string(&config).unwrap();
     let other = text.replacen(
         "[[repository]]",
-        "[tenant.identities.write]\napplication_id = \
+        "[tenant.identities.act]\napplication_id = \
         \"another\"\nsecret_file = \"read\"\n[[repository]]",
         1,
     );

@@ -101,7 +101,7 @@ impl Tenant {
              graph = \"https://graph.microsoft.com/\"\nrepository = \"riverside\"\n\
              exceptions = \"exceptions.toml\"\n"
         );
-        for name in ["read", "configure"] {
+        for name in ["read", "configure", "write"] {
             let app = self.sim.credentials(0, name).unwrap();
             secret(&dir.join(name), &app.secret);
             text.push_str(&format!(

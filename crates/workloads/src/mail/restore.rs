@@ -31,6 +31,8 @@ struct MailWork {
     folder: Vec<String>,
     /// The message of the mailbox that is kept, moved or replaced.
     over: Option<ItemId>,
+    /// Where that stands, and its change key.
+    found: Option<String>,
     /// It does not stand where it stood.
     misplaced: bool,
     /// Read state, flag and categories are what they were.
@@ -143,6 +145,7 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>,
             item,
             folder,
             over: None,
+            found: None,
             misplaced: false,
             state_is_right: false,
         };
@@ -202,6 +205,10 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>,
         if folders.id(&path).await?.is_none() {
             made.push((f.path.clone(), path));
         }
+    }
+    for w in &mut work {
+        let over = w.over.as_ref().and_then(|id| there.messages.get(id));
+        w.found = over.map(|(folder, p)| format!("{} {} {}", folder.0, p.id.0, p.change_key));
     }
     let there = there.messages.into_keys().collect();
     Ok(Some(MailPlan { messages: work, folders: made, there }))
@@ -370,11 +377,15 @@ impl OwnerPlan for MailPlan {
             action: w.action,
             path: w.item.path.clone(),
             bytes: w.bytes(),
+            stored: Some(w.item.contents.digest()),
+            found: w.found.clone(),
         });
         let folders = self.folders.iter().map(|(path, _)| RestoreStep {
             action: Action::Create,
             path: path.clone(),
             bytes: 0,
+            stored: None,
+            found: None,
         });
         messages.chain(folders).collect()
     }

@@ -66,6 +66,8 @@ struct Work {
     folder: Vec<String>,
     /// What is there of it: collection and id.
     over: Option<(ItemId, ItemId)>,
+    /// The same, with its change key.
+    found: Option<String>,
 }
 
 /// What is to be done for one owner.
@@ -281,7 +283,10 @@ pub(crate) async fn plan<T: Collections>(
                 None => (Action::Create, None),
             },
         };
-        work.push(Work { action, item: item.clone(), folder, over });
+        let row = over.as_ref().and_then(|(_, id)| there.get(id)).map(|t| change_key(&t.row));
+        let found =
+            over.as_ref().map(|(at, id)| format!("{} {} {}", at.0, id.0, row.unwrap_or_default()));
+        work.push(Work { action, item: item.clone(), folder, over, found });
     }
     let mut made = Vec::new();
     for f in empty {
@@ -358,11 +363,15 @@ impl<T: Collections> OwnerPlan for ThingPlan<T> {
             action: w.action,
             path: w.item.path.clone(),
             bytes: w.item.bytes_for(w.action),
+            stored: Some(w.item.contents.digest()),
+            found: w.found.clone(),
         });
         let folders = self.folders.iter().map(|(path, _)| RestoreStep {
             action: Action::Create,
             path: path.clone(),
             bytes: 0,
+            stored: None,
+            found: None,
         });
         work.chain(folders).collect()
     }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{
     ConfigObject, Configuration, Progress,
     collections::{applications, devices, directory, identity, roles},
-    is_guid, is_principal,
+    is_principal,
 };
 use strongroom_settings::{
     Back, PART_IDS, Part, PartSetMethod, SetMethod, Settable, row, setters, symbol_kind,
@@ -287,7 +287,7 @@ pub fn plan(
                 continue;
             }
             // Who was deleted is known by the id alone: nothing was added.
-            let then = before_they_were_deleted(wanted, setter.row.name, o);
+            let then = wanted.before_they_were_deleted(setter.row.name, o);
             if then.is_some_and(|then| !after.contains_key(&then.name)) {
                 continue;
             }
@@ -355,20 +355,6 @@ pub fn plan(
         plan.needs.insert("Directory.Read.All");
     }
     Ok(plan)
-}
-
-/// The object then that says the same as one of now which knows somebody by the id alone: who was
-/// deleted has no name any more, and what was given to them stands for as long as they can be had
-/// back.
-fn before_they_were_deleted<'c>(
-    then: &'c Configuration,
-    collection: &str,
-    now: &ConfigObject,
-) -> Option<&'c ConfigObject> {
-    let id = now.body["principalId"].as_str().filter(|id| is_guid(id))?;
-    let mut body = now.body.clone();
-    body["principalId"] = then.symbol_of(id)?.into();
-    then.collections.get(collection)?.objects.iter().find(|o| o.body == body)
 }
 
 /// What is given is known by what it is, whatever it is called: names of two applications may be

@@ -28,6 +28,8 @@ struct DriveWork {
     root: ItemId,
     /// The item that is overwritten or moved.
     over: Option<ItemId>,
+    /// Its tag, which changes with everything.
+    e_tag: Option<String>,
     /// Folders above it, from the drive's root, by their real names.
     folder: Vec<String>,
     /// Its real name, as the service takes it.
@@ -55,8 +57,18 @@ pub(super) struct DrivePlan {
     folders: Vec<FolderWork>,
     /// Folders of the targets that are there: drive and path, id.
     there: HashMap<(ItemId, Vec<String>), ItemId>,
-    /// What an attacker left: path, drive, id.
-    remove: Vec<(String, ItemId, ItemId)>,
+    remove: Vec<Left>,
+}
+
+/// What an attacker left.
+#[derive(Debug, Clone)]
+struct Left {
+    /// Path in the tree.
+    path: String,
+    drive: ItemId,
+    id: ItemId,
+    /// How it stands, where it is there.
+    e_tag: Option<String>,
 }
 
 /// One folder that is made, since nothing that is restored lies in it.
@@ -183,7 +195,8 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
         return Ok(None);
     }
     let mut there: HashMap<usize, Present> = HashMap::new();
-    for path in files.iter().map(|f| &f.path).chain(empty.iter().map(|f| &f.path)) {
+    let left = remove.iter().map(|(path, _)| path);
+    for path in files.iter().map(|f| &f.path).chain(empty.iter().map(|f| &f.path)).chain(left) {
         let n = targets.place(to, path)?;
         if let std::collections::hash_map::Entry::Vacant(free) = there.entry(n) {
             free.insert(present(to, targets.heads[n].clone(), in_place).await?);
@@ -216,6 +229,7 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
             drive: now.drive.clone(),
             root: now.root.clone(),
             over: None,
+            e_tag: None,
             folder,
             renamed,
             name,
@@ -257,6 +271,7 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
                     same = holds_the_same(to, &w, there).await?.is_some();
                 }
                 w.over = Some(there.id.clone());
+                w.e_tag = Some(there.e_tag.clone());
                 claimed.insert((now.drive.clone(), there.id.clone()));
                 w.action = match (same, right_place && right_times) {
                     (true, true) => Action::Keep,
@@ -288,7 +303,9 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
         let n = targets.place(to, &path)?;
         let drive = targets.heads.get(n).map(|head| head.id.clone());
         let drive = drive.filter(|drive| !claimed.contains(&(drive.clone(), id.clone())));
-        notes.extend(drive.map(|drive| (path, drive, id)));
+        let now = there.get(&n).and_then(|p| p.items.get(&id));
+        let e_tag = now.map(|item| item.e_tag.clone());
+        notes.extend(drive.map(|drive| Left { path, drive, id, e_tag }));
     }
     Ok(Some(DrivePlan { files: work, folders, there: known, remove: notes }))
 }
@@ -322,11 +339,22 @@ const MOVE_UNITS: u64 = 2;
 
 impl OwnerPlan for DrivePlan {
     fn steps(&self) -> Vec<RestoreStep> {
-        let step = |action, path: &str, bytes| RestoreStep { action, path: path.to_owned(), bytes };
-        let files = self.files.iter().map(|w| step(w.action, &w.item.path, w.bytes()));
-        let folders = self.folders.iter().map(|f| step(Action::Create, &f.path, 0));
-        let notes = self.remove.iter().map(|(path, ..)| step(Action::Remove, path, 0));
-        files.chain(folders).chain(notes).collect()
+        let step = |action, path: &str, found| {
+            let (path, stored) = (path.to_owned(), None);
+            RestoreStep { action, path, bytes: 0, stored, found }
+        };
+        let files = self.files.iter().map(|w| {
+            let found = w.over.iter().zip(&w.e_tag).next();
+            let found = found.map(|(id, tag)| format!("{} {} {tag}", w.drive.0, id.0));
+            let stored = Some(w.item.contents.digest());
+            RestoreStep { bytes: w.bytes(), stored, ..step(w.action, &w.item.path, found) }
+        });
+        let folders = self.folders.iter().map(|f| step(Action::Create, &f.path, None));
+        let left = self.remove.iter().map(|l| {
+            let tag = l.e_tag.as_deref().unwrap_or_default();
+            step(Action::Remove, &l.path, Some(format!("{} {} {tag}", l.drive.0, l.id.0)))
+        });
+        files.chain(folders).chain(left).collect()
     }
 
     fn cost(&self) -> RestoreCost {
@@ -387,7 +415,7 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stoppe
         });
     }
     drop(running);
-    for (path, drive, id) in &plan.remove {
+    for Left { path, drive, id, .. } in &plan.remove {
         let done = delete(to.client, drive, id).await.map_err(|e| e.to_string());
         rows.push(row(path, Action::Remove, done));
     }
