@@ -1,22 +1,15 @@
 //! Commands that look into snapshots: ls, find, cat, diff, history. None reads more content than it
 //! shows.
 
-use crate::{
-    Global,
-    commands::{SETTINGS, is_of_settings, snapshot, snapshot_with, tell_future},
-    edge::blocking,
-    failure, output,
-};
+use crate::{Global, edge::blocking, failure, output};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
-use strongroom_engine::{
-    browse::{self, HistoryStep, Query},
-    owner_dirs::OwnerPath,
+use strongroom_model::{Ending, Verdict, shown_line};
+use strongroom_operations::browse::{
+    self, Browser, Chosen, ChosenSeveral, Count, Difference, HistoryStep, PathEntry, Query,
 };
-use strongroom_model::{Ending, Series, Verdict, shown_line};
-use strongroom_repository::{BlobKind, Node, NodeChange, NodeKind, Snapshot, TAG_SERIES, Visit};
 
 #[derive(Args)]
 pub(crate) struct Ls {
@@ -113,6 +106,29 @@ pub(crate) struct Snapshots {
     user: Option<String>,
 }
 
+/// What is looked into.
+async fn browser(global: &Global) -> anyhow::Result<Browser> {
+    Ok(Browser::open(&global.copy2()?).await?)
+}
+
+fn tell<'t>(told: impl IntoIterator<Item = &'t String>) {
+    told.into_iter().for_each(|text| eprintln!("{}", output::alarm(text)));
+}
+
+/// The snapshot of this name.
+fn one(browser: &Browser, name: &str) -> anyhow::Result<Chosen> {
+    let chosen = browser.one(name)?;
+    tell(&chosen.told);
+    Ok(chosen)
+}
+
+/// The snapshot of this name, for whoever looks at a path.
+fn one_with(browser: &Browser, name: &str, path: &str) -> anyhow::Result<Chosen> {
+    let chosen = browser.one_with(name, path)?;
+    tell(&chosen.told);
+    Ok(chosen)
+}
+
 pub(crate) async fn snapshots(global: &Global, args: Snapshots) -> anyhow::Result<Ending> {
     let which = browse::Which {
         after: args.after.as_deref().map(time).transpose()?,
@@ -120,34 +136,23 @@ pub(crate) async fn snapshots(global: &Global, args: Snapshots) -> anyhow::Resul
         tags: args.tag,
         user: args.user,
     };
-    let repo = global.repository().await?;
-    let all = blocking(move || Ok(browse::snapshots(&repo, &which)?)).await?;
-    tell_future(&all);
+    let browser = browser(global).await?;
+    let all = blocking(move || Ok(browser.snapshots(&which)?)).await?;
+    tell(&all.told);
     if global.json {
-        let rows: Vec<_> = all
-            .iter()
-            .map(|(id, s)| {
-                json!({"id": id, "time": s.time, "tenant": s.hostname,
-                "series": s.series(), "tags": s.tags, "tree": s.tree, "parent": s.parent})
-            })
-            .collect();
-        println!("{}", json!(rows));
+        println!("{}", json!(all.rows));
         return Ok(Ending::Done);
     }
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|(id, s)| {
-            let tags = s.tags.iter().filter(|t| !t.starts_with(TAG_SERIES));
-            let tags: Vec<&str> = tags.map(String::as_str).collect();
-            vec![
-                id.short(),
-                s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                s.hostname.line().to_string(),
-                s.series().to_string(),
-                tags.join(" "),
-            ]
-        })
-        .collect();
+    let rows = all.rows.iter().map(|s| {
+        vec![
+            s.id.short(),
+            s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+            s.tenant.line().to_string(),
+            s.series.to_string(),
+            s.said().collect::<Vec<_>>().join(" "),
+        ]
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
     print!("{}", output::table(&["id", "time (UTC)", "tenant", "series", "tags"], &rows));
     Ok(Ending::Done)
 }
@@ -160,22 +165,22 @@ pub(crate) struct Stats {
 }
 
 pub(crate) async fn stats(global: &Global, args: Stats) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
+    let browser = browser(global).await?;
     let json = global.json;
     blocking(move || {
-        let (id, s) = snapshot(&repo, &args.snapshot)?;
-        let stats = browse::stats(&repo, &id, &s)?;
+        let chosen = one(&browser, &args.snapshot)?;
+        let stats = browser.stats(&chosen)?;
         if json {
             println!("{}", json!(stats));
             return Ok(Ending::Done);
         }
-        let count = |what: String, c: &browse::Count| {
-            vec![what, c.number.to_string(), output::bytes(c.size_bytes)]
-        };
+        let count =
+            |what: String, c: &Count| vec![what, c.number.to_string(), output::bytes(c.size_bytes)];
         let held = stats.items.iter().map(|(top, c)| count(top.clone(), c));
-        println!("in snapshot {} of {}:", id.short(), s.time.strftime("%Y-%m-%d %H:%M"));
+        let row = chosen.row();
+        println!("in snapshot {} of {}:", row.id.short(), row.time.strftime("%Y-%m-%d %H:%M"));
         print!("{}", output::table(&["place", "files", "size"], &held.collect::<Vec<_>>()));
-        println!("\nin {}, for {} snapshots:", repo.location(), stats.snapshots);
+        println!("\nin {}, for {} snapshots:", browser.location(), stats.snapshots);
         let stored = stats.objects.iter().map(|(kind, c)| count(kind.clone(), c));
         print!("{}", output::table(&["objects", "number", "size"], &stored.collect::<Vec<_>>()));
         Ok(Ending::Done)
@@ -184,44 +189,35 @@ pub(crate) async fn stats(global: &Global, args: Stats) -> anyhow::Result<Ending
 }
 
 pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
+    let browser = browser(global).await?;
     let json = global.json;
     blocking(move || {
-        let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
-        let base = OwnerPath::find(&repo, &s.tree, &args.path)?.path().to_owned();
-        let node = repo.node_at(&s.tree, &base)?;
-        let show = |path: &str, node: &Node| {
-            if json {
-                let facts = match node.facts() {
-                    Ok(facts) => json!(facts),
-                    Err(e) => json!({"unreadable": e.to_string()}),
-                };
-                println!(
-                    "{}",
-                    json!({"path": path, "dir": node.is_dir(),
-                    "size_bytes": node.size_bytes(), "modified": node.modified, "record": facts})
-                );
-            } else {
-                let size =
-                    if node.is_dir() { String::new() } else { output::bytes(node.size_bytes()) };
-                println!(
-                    "{}  {size:>10}  {}{}",
-                    node.modified.strftime("%Y-%m-%d %H:%M"),
-                    shown_line(path),
-                    if node.is_dir() { "/" } else { "" }
-                );
-            }
-        };
-        match node.kind {
-            NodeKind::Dir { subtree } => repo.walk(&subtree, &base, &mut |path, node| {
-                show(path, node);
-                Ok(if args.recursive { Visit::Enter } else { Visit::Skip })
-            })?,
-            _ => show(&base, &node),
-        }
+        let chosen = one_with(&browser, &args.snapshot, &args.path)?;
+        browser.list(&chosen, &args.path, args.recursive, &mut |entry| show(&entry, json))?;
         Ok(Ending::Done)
     })
     .await
+}
+
+fn show(entry: &PathEntry, json: bool) {
+    if json {
+        let record = match &entry.record {
+            Ok(facts) => json!(facts),
+            Err(why) => json!({"unreadable": why}),
+        };
+        println!(
+            "{}",
+            json!({"path": entry.path, "dir": entry.is_dir, "size_bytes": entry.size_bytes,
+                "modified": entry.modified, "record": record})
+        );
+        return;
+    }
+    let (size, end) = match entry.is_dir {
+        true => (String::new(), "/"),
+        false => (output::bytes(entry.size_bytes), ""),
+    };
+    let modified = entry.modified.strftime("%Y-%m-%d %H:%M");
+    println!("{modified}  {size:>10}  {}{end}", entry.path.line());
 }
 
 fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
@@ -262,15 +258,9 @@ fn verdict(text: &str) -> anyhow::Result<Verdict> {
 
 impl Find {
     fn query(&self) -> anyhow::Result<Query> {
-        let expression = |e: &String| {
-            regex::RegexBuilder::new(e)
-                .case_insensitive(true)
-                .build()
-                .map_err(|e| anyhow::anyhow!("the expression does not work: {e}"))
-        };
         Ok(Query {
             text: self.text.clone(),
-            pattern: self.regex.as_ref().map(expression).transpose()?,
+            pattern: self.regex.as_deref().map(browse::pattern).transpose()?,
             subject: self.subject.clone(),
             from: self.from.clone(),
             to: self.to.clone(),
@@ -286,22 +276,17 @@ impl Find {
 
 pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> {
     let query = args.query()?;
-    let repo = global.repository().await?;
+    let browser = browser(global).await?;
     let json = global.json;
     blocking(move || {
-        let all = match &args.snapshot {
-            Some(name) => vec![snapshot(&repo, name)?],
-            None => {
-                let mut all = repo.snapshots()?;
-                tell_future(&all);
-                all.retain(|(_, s)| s.is_finished());
-                all.reverse();
-                all
-            }
-        };
+        let within = match &args.snapshot {
+            Some(name) => browser.one(name).map(ChosenSeveral::from),
+            None => browser.newest_first(),
+        }?;
+        tell(&within.told);
         let mut found = 0;
         let limit = args.limit.unwrap_or(usize::MAX);
-        browse::find(&repo, &all, &query, &mut |hit| {
+        browser.find(&within, &query, &mut |hit| {
             found += 1;
             if json {
                 println!("{}", json!(hit));
@@ -340,46 +325,36 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> 
 }
 
 pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
+    let browser = browser(global).await?;
     blocking(move || {
-        let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
-        let place = OwnerPath::find(&repo, &s.tree, &args.path)?;
-        let node = repo.node_at(&s.tree, place.path())?;
-        if node.is_dir() {
-            bail!("{} is a folder; `strongroom ls` lists it", args.path);
-        }
+        let chosen = one_with(&browser, &args.snapshot, &args.path)?;
         let mut out = std::io::stdout().lock();
-        for id in node.content() {
-            match out.write_all(&repo.read_blob(BlobKind::Data, id)?) {
-                Ok(()) => {}
-                // Whoever reads has seen enough.
-                Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => break,
-                Err(e) => return Err(e.into()),
-            }
-        }
+        browser.read(&chosen, &args.path, &mut |bytes| match out.write_all(bytes) {
+            Ok(()) => Ok(true),
+            // Whoever reads has seen enough.
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(e) => Err(anyhow::Error::from(e)),
+        })?;
         Ok(Ending::Done)
     })
     .await
 }
 
 pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
+    let browser = browser(global).await?;
     let json = global.json;
     blocking(move || {
-        let ((_, a), (_, b)) = (snapshot(&repo, &args.old)?, snapshot(&repo, &args.new)?);
-        repo.diff(Some(&a.tree), Some(&b.tree), "", &mut |path, change| {
-            let (sign, node) = match &change {
-                NodeChange::Added(n) => ("+", n),
-                NodeChange::Removed(n) => ("-", n),
-                NodeChange::Modified { new, .. } => ("M", new),
+        let (old, new) = (one(&browser, &args.old)?, one(&browser, &args.new)?);
+        browser.compare(&old, &new, &mut |difference, path| {
+            let sign = match difference {
+                Difference::Added => "+",
+                Difference::Removed => "-",
+                Difference::Modified => "M",
             };
-            if !node.is_dir() {
-                match json {
-                    true => println!("{}", json!({"change": sign, "path": path})),
-                    false => println!("{sign}  {}", shown_line(path)),
-                }
+            match json {
+                true => println!("{}", json!({"change": sign, "path": path})),
+                false => println!("{sign}  {}", shown_line(path)),
             }
-            Ok(())
         })?;
         Ok(Ending::Done)
     })
@@ -387,22 +362,12 @@ pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> 
 }
 
 pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
+    let browser = browser(global).await?;
     let json = global.json;
     blocking(move || {
-        let mut all = repo.snapshots()?;
-        tell_future(&all);
-        // A path is of one series: in the others it was never deleted.
-        let series = match is_of_settings(&args.path) {
-            true => Series::SETTINGS,
-            false => Series::DATA,
-        };
-        let holds_it = |s: &Snapshot| {
-            s.series() == series
-                || series == Series::SETTINGS && repo.node_at(&s.tree, SETTINGS).is_ok()
-        };
-        all.retain(|(_, s)| s.is_finished() && holds_it(s));
-        let events = browse::history(&repo, &all, &args.path)?;
+        let within = browser.that_may_hold(&args.path)?;
+        tell(&within.told);
+        let events = browser.history(&within, &args.path)?;
         if json {
             println!("{}", json!(events));
             return Ok(Ending::Done);

@@ -19,7 +19,6 @@ use strongroom_operations::{
         sessions,
     },
     sheets,
-    snapshots::{Id, Snapshot},
 };
 
 #[derive(Args)]
@@ -94,38 +93,6 @@ pub(crate) struct Replicate {
 /// Says of a snapshot that it claims a time which has not come.
 pub(crate) fn tell_ahead(says: Option<&str>) {
     says.into_iter().for_each(|text| eprintln!("{}", output::alarm(text)));
-}
-
-pub(crate) use strongroom_operations::{
-    replicate::goes_on_elsewhere,
-    snapshots::{SETTINGS, is_of_settings},
-};
-
-pub(crate) fn snapshot(
-    repo: &strongroom_repository::Repository,
-    name: &str,
-) -> anyhow::Result<(Id, Snapshot)> {
-    let found = strongroom_operations::snapshots::snapshot(repo, name)?;
-    tell_future(std::slice::from_ref(&found));
-    Ok(found)
-}
-
-pub(crate) fn snapshot_with(
-    repo: &strongroom_repository::Repository,
-    name: &str,
-    path: &str,
-) -> anyhow::Result<(Id, Snapshot)> {
-    let found = strongroom_operations::snapshots::of_path(repo, name, path)?;
-    tell_future(std::slice::from_ref(&found));
-    Ok(found)
-}
-
-pub(crate) fn tell_future(all: &[(Id, Snapshot)]) {
-    for s in all {
-        tell_ahead(
-            strongroom_operations::snapshots::ahead_of_the_clock(s, crate::host::now()).as_deref(),
-        );
-    }
 }
 
 pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> {

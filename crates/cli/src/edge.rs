@@ -12,7 +12,6 @@ use strongroom_operations::{
     config::{Apart, Config},
     place::{Doing, Place, is_name},
 };
-use strongroom_repository::Repository;
 
 impl Global {
     /// The tenant that was chosen.
@@ -93,11 +92,6 @@ impl Global {
             Some(word) => self.named(word),
             None => Ok(self.school()?.copy2()?),
         }
-    }
-
-    /// Opens the copy 2 that was chosen, to read it and add to it.
-    pub(crate) async fn repository(&self) -> anyhow::Result<Arc<Repository>> {
-        Ok(self.copy2()?.open(Doing::Usual).await?)
     }
 
     /// The repository of this name, or in this folder.

@@ -46,7 +46,7 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<Ending
     if entries.next().is_some() {
         bail!("{} holds something already; name an empty folder", args.folder.display());
     }
-    let repo = global.repository().await?;
+    let browser = strongroom_operations::browse::Browser::open(&global.copy2()?).await?;
     let mut config = fuser::Config::default();
     config.mount_options = vec![
         fuser::MountOption::RO,
@@ -61,7 +61,7 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<Ending
     if args.allow_other {
         config.acl = fuser::SessionACL::All;
     }
-    let filesystem = filesystem::Snapshots::new(repo, args.allow_other)?;
+    let filesystem = filesystem::Snapshots::new(browser, args.allow_other)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (mut terminate, mut hangup) =
         (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);

@@ -13,7 +13,7 @@ use strongroom_model::{
 use strongroom_operations::{
     School,
     config::TenantEntry,
-    decisions::counted,
+    decisions::{self, counted},
     reviews::{self, DAYS, Ruling, Waiting},
 };
 
@@ -37,9 +37,9 @@ pub(crate) enum ReviewCommand {
 
 /// Makes a key file and says what the configuration needs of it.
 fn new_key(global: &Global, out: &std::path::Path, by: &str) -> anyhow::Result<Ending> {
-    let custodian = strongroom_vault::new_custodian(by, out)?;
+    let key = decisions::new_key(by, out)?;
     if global.json {
-        println!("{}", json!({"name": by, "public_key": custodian.key}));
+        println!("{}", json!({"name": by, "public_key": key}));
         return Ok(Ending::Done);
     }
     println!(
@@ -47,7 +47,7 @@ fn new_key(global: &Global, out: &std::path::Path, by: &str) -> anyhow::Result<E
          configuration of who checks decisions:\n\n[[person]]\nname = {}\npublic_key = \"{}\"",
         out.display(),
         toml::Value::from(by),
-        custodian.key
+        key
     );
     Ok(Ending::Done)
 }

@@ -61,6 +61,15 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
             return format!("strongroom plan approve {plan} --by NAME --key FILE approves it")
                 .into();
         }
+        Remedy::ListFolder => "`strongroom ls` lists it",
+        Remedy::TryCredential => "`strongroom vault canary` tries it",
+        Remedy::TryAtVault => "`strongroom-vault canary` runs on the vault's own host",
+        Remedy::AskVaultsStatus => "`strongroom-vault status` on its own host tells",
+        Remedy::NameVaultsKey => {
+            "--vault-key says the key, which `strongroom-vault key` shows on its own host; \
+             --without-log takes what lies there, whoever put it there"
+        }
+        Remedy::WithoutVaultsLog => "--without-log takes what lies there, whoever put it there",
         Remedy::PlanAgain(operation, named) => {
             let command = command(*operation);
             let words: Vec<&str> =

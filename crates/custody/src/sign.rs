@@ -1,7 +1,8 @@
 use crate::{Error, spoken};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
-use secrecy::{ExposeSecret, SecretBox};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::{Deserialize, Serialize};
+use std::{io::Write, os::unix::fs::OpenOptionsExt};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 /// An Ed25519 key that signs: a vault's, a custodian's, or the one that belongs to a repository's
@@ -50,7 +51,7 @@ impl SigningKey {
     /// # Errors
     /// [`Error::File`] that names the file.
     pub fn from_file(path: &std::path::Path) -> Result<Self, Error> {
-        let text = secrecy::SecretString::from(
+        let text = SecretString::from(
             read_regular_text(path, SETTINGS_BYTES_MAX)
                 .map_err(|e| Error::file(path, format!("it cannot be read: {e}")))?,
         );
@@ -58,6 +59,30 @@ impl SigningKey {
         hex::decode_to_slice(text.expose_secret().trim(), seed.as_mut())
             .map_err(|_| Error::file(path, "it is no signing key"))?;
         Self::from_seed(&SecretBox::new(seed))
+    }
+
+    /// A new key in a new file, which its owner alone reads.
+    ///
+    /// # Errors
+    /// [`Error::File`] that names the file, where it is there already or cannot be made.
+    pub fn to_new_file(path: &std::path::Path) -> Result<Self, Error> {
+        let seed = Self::new_seed()?;
+        let key = Self::from_seed(&seed)?;
+        let text = SecretString::from(format!("{}\n", hex::encode(seed.expose_secret())));
+        let unmade = |e: std::io::Error| Error::file(path, format!("it cannot be made: {e}"));
+        let mut file = std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(unmade)?;
+        let done = file.write_all(text.expose_secret().as_bytes()).and_then(|()| file.sync_all());
+        // Half a key is none, and would keep the whole one from being made.
+        if done.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        done.map_err(unmade)?;
+        Ok(key)
     }
 
     /// The public part.

@@ -3,6 +3,7 @@
 use crate::{Error, Kind, School, approvers::Approvals};
 use jiff::civil::Date;
 use std::path::Path;
+use strongroom_custody::{PublicKey, SigningKey};
 use strongroom_engine::{
     Accepted, Unread,
     decisions::{DecisionFile, Decisions, SignatureState, read_key},
@@ -56,6 +57,20 @@ pub fn counted(school: &School) -> Result<Counted, Error> {
         }
     }
     Ok(out)
+}
+
+/// Makes a key file with which a person signs decisions; the configuration of whoever checks them
+/// names its public part.
+///
+/// # Errors
+/// [`Kind::Request`] of a name that says nothing; [`Kind::Files`], where the file is there already
+/// or cannot be made.
+pub fn new_key(person: &str, file: &Path) -> Result<PublicKey, Error> {
+    if person.trim().is_empty() || person.contains('=') {
+        return Err(Error::new(Kind::Request, "whoever signs has a name, without ="));
+    }
+    let key = SigningKey::to_new_file(file).map_err(|e| Error::theirs(Kind::Files, e))?;
+    Ok(key.public())
 }
 
 /// Keeps that somebody knows of items that cannot be read.
@@ -141,5 +156,27 @@ impl School {
     /// Where its decisions are kept.
     pub fn decisions(&self) -> DecisionFile {
         crate::approvers::file_of(self.config(), self.tenant())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_persons_key_is_made_once_and_for_nobody_else_to_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("head.key");
+        let public = new_key("A. Head", &file).unwrap();
+        assert_eq!(SigningKey::from_file(&file).unwrap().public(), public);
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(new_key("A. Head", &file).unwrap_err().kind(), Kind::Files, "never over one");
+        assert_eq!(SigningKey::from_file(&file).unwrap().public(), public);
+        for nobody in [" ", "a=b"] {
+            let other = dir.path().join("other");
+            assert_eq!(new_key(nobody, &other).unwrap_err().kind(), Kind::Request);
+            assert!(!other.exists());
+        }
     }
 }

@@ -121,6 +121,18 @@ pub enum Remedy {
     ListPlans,
     /// Have this plan approved.
     ApprovePlan(String),
+    /// List what is in a folder of a snapshot.
+    ListFolder,
+    /// Try what this side's credential can do at the vault.
+    TryCredential,
+    /// Have the vault's own host try what its credentials can do.
+    TryAtVault,
+    /// Ask the vault's own host how the vault stands.
+    AskVaultsStatus,
+    /// Say the vault's public key, or that its log is not to be believed.
+    NameVaultsKey,
+    /// Take what lies in the vault without its log.
+    WithoutVaultsLog,
     /// Plan this anew, for those that were named: snapshots, or a hold.
     PlanAgain(OperationKind, Vec<String>),
 }
@@ -147,7 +159,7 @@ impl Error {
     }
 
     /// One that says what its cause says, and nothing else.
-    fn theirs(kind: Kind, cause: impl Into<Cause>) -> Self {
+    pub(crate) fn theirs(kind: Kind, cause: impl Into<Cause>) -> Self {
         Self { kind, says: Says::Theirs(cause.into()), remedy: None }
     }
 
@@ -212,20 +224,7 @@ impl From<strongroom_repository::Error> for Error {
 
 impl From<strongroom_engine::Error> for Error {
     fn from(e: strongroom_engine::Error) -> Self {
-        use strongroom_engine::Error as Engine;
-        let kind = match &e {
-            Engine::Repository(e) => of_repository(e),
-            Engine::Store(_) | Engine::Custody(_) => Kind::Copy,
-            Engine::OtherTenant { .. } | Engine::Record(_) | Engine::NothingVouched(_) => {
-                Kind::Copy
-            }
-            Engine::Graph(_) => Kind::Tenant,
-            Engine::NothingRead(_) => Kind::NothingRead,
-            Engine::Interrupted(_) => Kind::Interrupted,
-            Engine::Cache(_) => Kind::Files,
-            Engine::Request(_) => Kind::Request,
-            Engine::Task(_) => Kind::Internal,
-        };
+        let kind = of_engine(&e);
         let remedy = (kind == Kind::NoRepository).then_some(Remedy::MakeRepository);
         Self { remedy, ..Self::theirs(kind, e) }
     }
@@ -249,9 +248,44 @@ impl From<strongroom_custody::Error> for Error {
     }
 }
 
+impl From<strongroom_acceptance::Error> for Error {
+    fn from(e: strongroom_acceptance::Error) -> Self {
+        use strongroom_acceptance::Error as Acceptance;
+        let kind = match &e {
+            Acceptance::NoRun { .. } | Acceptance::NoOwner(_) => Kind::Request,
+            Acceptance::Ledger { .. } => Kind::Files,
+            Acceptance::Graph { .. } => Kind::Tenant,
+            Acceptance::Engine { source, .. } => of_engine(source),
+            Acceptance::Nothing => Kind::Tenant,
+            Acceptance::NotOurs { .. } | Acceptance::Refused { .. } => Kind::Refused,
+            Acceptance::Leak(_)
+            | Acceptance::TranscriptFull { .. }
+            | Acceptance::Written
+            | Acceptance::Randomness
+            | Acceptance::Closing => Kind::Internal,
+        };
+        Self::theirs(kind, e)
+    }
+}
+
 impl From<strongroom_graph::Error> for Error {
     fn from(e: strongroom_graph::Error) -> Self {
         Self::theirs(Kind::Tenant, e)
+    }
+}
+
+fn of_engine(e: &strongroom_engine::Error) -> Kind {
+    use strongroom_engine::Error as Engine;
+    match e {
+        Engine::Repository(e) => of_repository(e),
+        Engine::Store(_) | Engine::Custody(_) => Kind::Copy,
+        Engine::OtherTenant { .. } | Engine::Record(_) | Engine::NothingVouched(_) => Kind::Copy,
+        Engine::Graph(_) => Kind::Tenant,
+        Engine::NothingRead(_) => Kind::NothingRead,
+        Engine::Interrupted(_) => Kind::Interrupted,
+        Engine::Cache(_) => Kind::Files,
+        Engine::Request(_) => Kind::Request,
+        Engine::Task(_) => Kind::Internal,
     }
 }
 

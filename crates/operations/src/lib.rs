@@ -9,10 +9,13 @@
 //! It starts at [`School`]: which school, where its copies are, who signs in. Whatever needs no
 //! tenant starts at its [`Copy2`].
 
+pub mod acceptance;
 pub mod alarms;
 pub mod approvers;
 pub mod assess;
 pub mod backup;
+pub mod browse;
+pub mod canary;
 pub mod check;
 pub mod config;
 mod copy2;
@@ -23,11 +26,13 @@ mod error;
 pub mod files;
 pub mod fleet;
 mod host;
+pub mod independence;
 pub mod keys;
 pub mod nightly;
 pub mod place;
 pub mod plan;
 pub mod protection;
+pub mod recovery;
 pub mod repair;
 pub mod replicate;
 pub mod restore;

@@ -1,18 +1,38 @@
 //! Where copy 3 is, as this side reaches it.
 
 use crate::{
-    Error, Kind, Remedy,
+    Copy2, Error, Kind, Remedy, blocking,
     config::VaultEntry,
     files::{Accounts, secrets},
+    place::Doing,
 };
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_custody::{PaceSettings, PublicKey, VaultView};
+pub use strongroom_custody::{EnrolmentCard, PublicKey};
+use strongroom_custody::{PaceSettings, VaultView};
+use strongroom_engine::publish;
 use strongroom_objects::{
     LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
+
+/// What the custodians of a vault need to enrol a school: public things alone.
+///
+/// # Errors
+/// As [`Copy2::open`], and those of reading.
+pub async fn card(copy2: &Copy2) -> Result<EnrolmentCard, Error> {
+    let repo = copy2.open(Doing::Looking).await?;
+    blocking(move || Ok(publish::card(&repo)?)).await
+}
+
+/// A public key as a person says it: 64 digits, or 25 words.
+///
+/// # Errors
+/// [`Kind::Request`] that says what is wrong with it.
+pub fn key_said(text: &str) -> Result<PublicKey, Error> {
+    PublicKey::parse(text).map_err(|e| Error::theirs(Kind::Request, e))
+}
 
 /// A vault as this side reaches it.
 pub enum VaultPlace {

@@ -84,9 +84,8 @@ pub fn new_custodian(name: &str, path: &Path) -> Result<Custodian, Refusal> {
     if name.trim().is_empty() || name.contains('=') {
         return Err(Refusal::Bad("a custodian has a name, without =".into()));
     }
-    let seed = SigningKey::new_seed()?;
-    write_seed(path, &seed)?;
-    Ok(Custodian { name: name.to_owned(), key: SigningKey::from_seed(&seed)?.public() })
+    let key = SigningKey::to_new_file(path).map_err(|e| Refusal::Bad(e.to_string()))?;
+    Ok(Custodian { name: name.to_owned(), key: key.public() })
 }
 
 /// Whether it has the form of an object's name, which an id of a repository has as well.

@@ -3,25 +3,20 @@
 mod words;
 
 use crate::{Global, failure, host, output, tenant_restore::unasked};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_acceptance::{
-    AcceptanceReport, FieldVerdict, Ground, Leftover, RunRecord, Tools, clean, find_owner, prove,
-    transcript::{Secrets, Transcript},
+use strongroom_model::{Ending, Progress};
+use strongroom_operations::{
+    Choice,
+    acceptance::{
+        AcceptancePlan, AcceptanceReport, AcceptanceRequest, AcceptanceRun, FieldVerdict,
+    },
 };
-use strongroom_graph::Client;
-use strongroom_model::Ending;
-use strongroom_objects::LocalDir;
-use strongroom_operations::{Identity, School, files::written};
-use strongroom_repository::Repository;
-
-/// Where records of runs are kept, beside the configuration.
-const RECORDS: &str = "acceptance";
 
 #[derive(Args)]
 pub(crate) struct Acceptance {
@@ -39,156 +34,68 @@ pub(crate) struct Acceptance {
     yes: bool,
 }
 
-/// Clients of a tenant, each behind the run's ground and, when there is one, its transcript.
-struct Identities {
-    school: School,
-    transcript: Option<Transcript>,
-}
-
-impl Identities {
-    fn client(
-        &self,
-        identity: Identity,
-        ground: Option<&Arc<Ground>>,
-    ) -> anyhow::Result<Arc<Client>> {
-        let client = self.school.client_through(identity, |https| {
-            let noted = match &self.transcript {
-                Some(t) => t.transport(identity.name(), https),
-                None => https,
-            };
-            match ground {
-                Some(ground) => ground.transport(noted),
-                None => noted,
-            }
-        })?;
-        Ok(client)
-    }
-
-    fn tools(&self, ledger: RunRecord, dir: &Path) -> anyhow::Result<Tools> {
-        let ground = Ground::new(ledger);
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|_| anyhow::anyhow!("the system is not random"))?;
-        let cache = dir.join("cache");
-        let repository = Repository::init(
-            Arc::new(LocalDir::new(dir.join("repository"))),
-            &hex::encode(random).into(),
-            &cache,
-            self.school.host().writer(),
-            self.school.now(),
-        )?;
-        let configure = match sets_settings(&self.school) {
-            true => Some(self.client(Identity::Configure, Some(&ground))?),
-            false => None,
-        };
-        Ok(Tools {
-            read: self.client(Identity::Read, Some(&ground))?,
-            write: self.client(Identity::Write, Some(&ground))?,
-            configure,
-            repository: Arc::new(repository),
-            cache,
-            graph: self.school.tenant().graph.clone(),
-            ground,
-        })
-    }
-}
-
-/// Whether the school's settings are proven too: where it has the identity for it.
-fn sets_settings(school: &School) -> bool {
-    school.tenant().identities.contains_key(Identity::Configure.name())
-}
-
 pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Result<Ending> {
-    let records = global.config()?.base.join(RECORDS);
     if let Some(run) = &args.clean {
-        return clean_up(global, &records, run).await;
+        return clean_up(global, run).await;
     }
     let school = global.school()?;
-    let tenant = school.tenant();
-    let owner = args.owner.as_deref().context("whose mailbox? --owner names it")?;
+    let request = AcceptanceRequest {
+        owner: args.owner.clone().context("whose mailbox? --owner names it")?,
+        transcript: args.transcript.clone(),
+        scratch: std::env::temp_dir(),
+    };
     unasked(global, args.yes)?;
-    if let Some(file) = args.transcript.as_ref().filter(|f| f.symlink_metadata().is_ok()) {
-        bail!("{} is there already; a transcript is written into a new file", file.display());
-    }
-    let with_settings = sets_settings(&school);
+    let plan = AcceptancePlan::of(&school, request)?;
     if !global.json {
-        print!("{}", words::plan(&tenant.name, owner, with_settings, args.transcript.as_deref()));
+        print!("{}", words::plan(&plan));
     }
     if !args.yes && !output::confirm("carry this out?")? {
         println!("nothing was changed");
         return Ok(Ending::Failed);
     }
-    let transcript = match &args.transcript {
-        Some(_) => Some(Transcript::new(
-            Secrets {
-                owner: owner.to_owned(),
-                tenant: tenant.tenant_id.clone(),
-                mark: String::new(),
-                others: tenant.identities.values().map(|i| i.application_id.clone()).collect(),
-            },
-            &tenant.graph,
-            &tenant.authority,
-            school.host().clock.clone(),
-        )?),
-        None => None,
-    };
-    let identities = Identities { school: school.clone(), transcript };
-    let finder = identities.client(Identity::Write, None)?;
-    let ledger = find_owner(&finder, &records, &tenant.name, owner).await?;
-    if let Some(t) = &identities.transcript {
-        t.know_mark(&ledger.mark());
-    }
-    let run = ledger.run.clone();
-    let dir = tempfile::tempdir().context("there is no place for the run's repository")?;
-    let tools = identities.tools(ledger, dir.path())?;
+    let run = plan.begin().await?;
     let bar = global.bar();
+    let hears: Arc<dyn Progress> = bar.clone();
     let proven = tokio::select! {
-        done = prove(&tools, bar.as_ref()) => Some(done),
+        done = run.prove(&hears) => Some(done),
         () = host::interrupted() => None,
     };
     let left = tokio::select! {
-        left = clean(&tools, bar.as_ref()) => left?,
+        left = run.clean(&hears) => left?,
         () = host::interrupted() => {
             bar.finish();
-            let text = format!("interrupted; {}", words::by_command(&run));
+            let text = format!("interrupted; {}", words::by_command(run.id()));
             failure::tell(&text, Ending::Interrupted, global.json);
             return Ok(Ending::Interrupted);
         }
     };
     bar.finish();
-    let written = write(&identities, args.transcript.as_deref());
+    let written = run.write_transcript();
     let report = match proven {
         None => {
-            let text = format!("interrupted; {}", words::cleaned(&run, &left));
+            let text = format!("interrupted; {}", words::cleaned(run.id(), &left));
             failure::tell(&text, Ending::Interrupted, global.json);
             return Ok(Ending::Interrupted);
         }
         Some(Err(e)) => {
-            eprintln!("strongroom: {}", words::cleaned(&run, &left));
+            eprintln!("strongroom: {}", words::cleaned(run.id(), &left));
             return Err(e.into());
         }
         Some(Ok(report)) => AcceptanceReport { left, ..report },
     };
-    tell(global, &report, written.as_ref().err(), args.transcript.as_deref())?;
+    tell(global, &report, args.transcript.as_deref().filter(|_| written.is_ok()))?;
     written?;
     Ok(if report.is_whole() { Ending::Done } else { Ending::Partial })
-}
-
-fn write(identities: &Identities, file: Option<&Path>) -> anyhow::Result<()> {
-    let (Some(t), Some(file)) = (&identities.transcript, file) else { return Ok(()) };
-    let text = t.finish()?;
-    written::put(file, text.as_ref())
-        .with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn tell(
     global: &Global,
     report: &AcceptanceReport,
-    refused: Option<&anyhow::Error>,
-    file: Option<&Path>,
+    transcript: Option<&Path>,
 ) -> anyhow::Result<()> {
     if !global.json {
         print!("{}", words::report(report));
-        if let (Some(file), None) = (file, refused) {
+        if let Some(file) = transcript {
             println!("transcript in {}", file.display());
         }
         return Ok(());
@@ -196,29 +103,26 @@ fn tell(
     let counts: serde_json::Map<_, _> =
         [FieldVerdict::Identical, FieldVerdict::ProviderAltered, FieldVerdict::Different]
             .into_iter()
-            .map(|v| Ok((words::verdict(v).to_owned(), json!(report.count(v)))))
-            .collect::<anyhow::Result<_>>()?;
+            .map(|v| (words::verdict(v).to_owned(), json!(report.count(v))))
+            .collect();
     let mut out = serde_json::to_value(report)?;
     out["verdicts"] = counts.into();
-    out["transcript"] = json!(file.filter(|_| refused.is_none()));
+    out["transcript"] = json!(transcript);
     println!("{out}");
     Ok(())
 }
 
-async fn clean_up(global: &Global, records: &Path, run: &str) -> anyhow::Result<Ending> {
-    let ledger = RunRecord::open(records, run)?;
-    if let Some(other) = global.tenant().filter(|t| **t != ledger.tenant) {
-        bail!("run {run} was in tenant {}, not in {other}; nothing was deleted", ledger.tenant);
-    }
-    let identities = Identities { school: global.school_named(&ledger.tenant)?, transcript: None };
-    let dir = tempfile::tempdir().context("there is no place for a cache")?;
-    let tools = identities.tools(ledger, dir.path())?;
+async fn clean_up(global: &Global, id: &str) -> anyhow::Result<Ending> {
+    let choice = Choice { tenant: global.tenant().cloned(), ..Choice::default() };
+    let (config, scratch) = (global.config()?, std::env::temp_dir());
+    let run = AcceptanceRun::left_behind(&config, &global.host, &choice, id, &scratch)?;
     let bar = global.bar();
-    let left: Vec<Leftover> = clean(&tools, bar.as_ref()).await?;
+    let hears: Arc<dyn Progress> = bar.clone();
+    let left = run.clean(&hears).await?;
     bar.finish();
     match global.json {
-        true => println!("{}", json!({"run": run, "left": left})),
-        false => println!("{}", words::cleaned(run, &left)),
+        true => println!("{}", json!({"run": id, "left": left})),
+        false => println!("{}", words::cleaned(id, &left)),
     }
     Ok(if left.is_empty() { Ending::Done } else { Ending::Partial })
 }

@@ -1,8 +1,10 @@
 //! How a run of `strongroom acceptance` is told to people.
 
 use crate::output;
-use std::{collections::BTreeMap, path::Path};
-use strongroom_acceptance::{AcceptanceReport, FieldVerdict, Leftover, PREFIX};
+use std::collections::BTreeMap;
+use strongroom_operations::acceptance::{
+    AcceptancePlan, AcceptanceReport, FieldVerdict, Leftover, PREFIX,
+};
 
 pub(super) fn verdict(v: FieldVerdict) -> &'static str {
     match v {
@@ -13,13 +15,14 @@ pub(super) fn verdict(v: FieldVerdict) -> &'static str {
 }
 
 /// What will be done, before anything is.
-pub(super) fn plan(tenant: &str, owner: &str, settings: bool, transcript: Option<&Path>) -> String {
+pub(super) fn plan(plan: &AcceptancePlan) -> String {
+    let (tenant, owner) = (plan.school().name(), &plan.request().owner);
     let mut out = format!(
         "In tenant {tenant}, for {owner}:\n\
          make    a mail folder \"{PREFIX} …\" with 10 messages and one folder within (4 MiB)\n\
          make    a folder \"{PREFIX} …\" in the drive with 8 files, one in two versions (4 MiB)\n"
     );
-    out.push_str(match settings {
+    out.push_str(match plan.sets_settings() {
         true => {
             "make    a named location and a Conditional Access policy, switched off, that names \
              nobody\n"
@@ -35,7 +38,7 @@ pub(super) fn plan(tenant: &str, owner: &str, settings: bool, transcript: Option
          field by field, and delete it again\n\
          cost    some 300 requests and 16 MiB up, and what a first backup of {owner} takes\n"
     ));
-    if let Some(file) = transcript {
+    if let Some(file) = &plan.request().transcript {
         out.push_str(&format!("write   a redacted transcript into {}\n", file.display()));
     }
     out

@@ -1,72 +1,38 @@
-//! A file system over snapshots, to read only.
-//!
-//! At the top stands a folder for each finished backup, named by its time and the first digits of
-//! its id, and the links `latest` and `latest-clean`. Directories are read when somebody looks into
-//! them; their entries and unpacked content are kept within bounds, and an inode lives as long as
-//! the kernel knows it.
+//! A file system over snapshots, to read only: what [`Folders`] shows, for a kernel. An inode lives
+//! as long as the kernel knows it.
 
-use anyhow::Context;
 use fuser::{
     Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner,
     OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, Request,
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     ffi::OsStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
-use strongroom_model::Series;
-use strongroom_repository::{
-    BlobCache, Error, FileReader, Id, Node, NodeKind, Repository, TAG_CLEAN, lineage,
+use strongroom_operations::{
+    Error,
+    browse::{Browser, Entries, Entry, EntryKind, Folders, OpenFile},
 };
 
 /// What is in a snapshot never changes; the kernel may keep it.
 const KEPT: Duration = Duration::from_secs(3600);
 /// New snapshots show after this time.
-const LISTED_AGAIN: Duration = Duration::from_secs(30);
-/// Entries of directories that are kept.
-const ENTRIES_MAX: usize = 200_000;
+const LISTED_AGAIN: Duration = Folders::LISTED_AGAIN.unsigned_abs();
 const ROOT: u64 = 1;
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[derive(Clone)]
-enum What {
-    Dir(Id),
-    File(Arc<Node>),
-    /// To a name beside it.
-    Link(String),
-}
-
-#[derive(Clone)]
-struct Entry {
-    what: What,
-    modified: SystemTime,
-}
-
-impl Entry {
-    fn of(node: Node) -> Option<Self> {
-        let modified = node.modified.into();
-        match node.kind {
-            NodeKind::Dir { subtree } => Some(Self { what: What::Dir(subtree), modified }),
-            NodeKind::File { .. } => Some(Self { what: What::File(Arc::new(node)), modified }),
-            NodeKind::Other(_) => None,
-        }
-    }
-
-    fn kind(&self) -> FileType {
-        match self.what {
-            What::Dir(_) => FileType::Directory,
-            What::File(_) => FileType::RegularFile,
-            What::Link(_) => FileType::Symlink,
-        }
+fn kind(entry: &Entry) -> FileType {
+    match entry.kind() {
+        EntryKind::Folder => FileType::Directory,
+        EntryKind::File => FileType::RegularFile,
+        EntryKind::Link => FileType::Symlink,
     }
 }
-
-type Entries = Arc<Vec<(String, Entry)>>;
 
 struct Inode {
     parent: u64,
@@ -83,134 +49,42 @@ struct Inodes {
     last: u64,
 }
 
-#[derive(Default)]
-struct Directories {
-    entries: HashMap<Id, Entries>,
-    order: VecDeque<Id>,
-    held: usize,
-}
-
 pub(super) struct Snapshots {
-    repo: Arc<Repository>,
+    folders: Folders,
     for_all: bool,
     inodes: Mutex<Inodes>,
-    directories: Mutex<Directories>,
-    top: Mutex<(Instant, Entries)>,
-    content: BlobCache,
-    open: Mutex<(u64, HashMap<u64, Arc<FileReader>>)>,
-}
-
-/// The folders at the top, oldest first, and the links.
-fn list(repo: &Repository) -> Result<Entries, Error> {
-    let mut entries = Vec::new();
-    let (mut latest, mut clean) = (None, None);
-    let all = repo.snapshots()?;
-    // Two that claim to be the newest have no link; they stand there both.
-    let head = match repo.head_of(&all, None, &Series::DATA) {
-        Ok(head) => head,
-        Err(Error::TwoHeads { .. }) => None,
-        Err(e) => return Err(e),
-    };
-    let line = head.map(|head| lineage(&all, head)).unwrap_or_default();
-    let newest_clean = line.iter().find(|(_, s)| s.has_tag(TAG_CLEAN)).map(|(id, _)| *id);
-    for (id, snapshot) in all.iter().filter(|(_, s)| s.is_finished()) {
-        let series = match snapshot.series() {
-            series if series.is_data() => String::new(),
-            series => format!("-{series}"),
-        };
-        let time = snapshot.time.strftime("%Y-%m-%dT%H-%M-%SZ");
-        let name = format!("{time}-{}{series}", id.short());
-        let modified = SystemTime::from(snapshot.time);
-        if head.is_some_and(|(head, _)| head == id) {
-            latest = Some((name.clone(), modified));
-        }
-        if newest_clean == Some(*id) {
-            clean = Some((name.clone(), modified));
-        }
-        entries.push((name, Entry { what: What::Dir(snapshot.tree), modified }));
-    }
-    for (link, to) in [("latest", latest), ("latest-clean", clean)] {
-        entries.extend(
-            to.map(|(name, modified)| {
-                (link.to_owned(), Entry { what: What::Link(name), modified })
-            }),
-        );
-    }
-    Ok(Arc::new(entries))
+    open: Mutex<(u64, HashMap<u64, Arc<OpenFile>>)>,
 }
 
 impl Snapshots {
-    pub(super) fn new(repo: Arc<Repository>, for_all: bool) -> anyhow::Result<Self> {
-        let top = list(&repo).context("the snapshots cannot be listed")?;
+    pub(super) fn new(browser: Browser, for_all: bool) -> anyhow::Result<Self> {
         Ok(Self {
-            repo,
+            folders: Folders::of(browser)?,
             for_all,
             inodes: Mutex::new(Inodes { last: ROOT, ..Inodes::default() }),
-            directories: Mutex::default(),
-            top: Mutex::new((Instant::now(), top)),
-            content: BlobCache::default(),
             open: Mutex::default(),
         })
     }
 
     /// Says what went wrong where somebody can read it; the caller gets an error of input.
-    fn failed(&self, what: &str, e: &Error) -> Errno {
-        tracing::error!("{what}: {e}");
+    fn failed(&self, inode: u64, e: &Error) -> Errno {
+        let name = lock(&self.inodes).by_number.get(&inode).map(|i| i.name.clone());
+        tracing::error!("{}: {}", name.unwrap_or_else(|| "/".to_owned()), e.sentence());
         Errno::EIO
     }
 
-    fn top(&self) -> Result<Entries, Errno> {
-        let mut top = lock(&self.top);
-        if top.0.elapsed() >= LISTED_AGAIN {
-            let listed = self.repo.reload_index().and_then(|()| list(&self.repo));
-            top.1 = listed.map_err(|e| self.failed("the snapshots cannot be listed", &e))?;
-            top.0 = Instant::now();
-        }
-        Ok(top.1.clone())
-    }
-
     fn entries(&self, inode: u64) -> Result<Entries, Errno> {
-        if inode == ROOT {
-            return self.top();
-        }
-        let (tree, name) = match lock(&self.inodes).by_number.get(&inode) {
-            Some(Inode { entry: Entry { what: What::Dir(tree), .. }, name, .. }) => {
-                (*tree, name.clone())
-            }
-            Some(_) => return Err(Errno::ENOTDIR),
-            None => return Err(Errno::ENOENT),
-        };
-        if let Some(found) = lock(&self.directories).entries.get(&tree) {
-            return Ok(found.clone());
-        }
-        let nodes = self.repo.read_tree(&tree).map_err(|e| self.failed(&name, &e))?;
-        let mut entries: Vec<(String, Entry)> = nodes
-            .into_iter()
-            .filter_map(|node| Some((node.name.clone(), Entry::of(node)?)))
-            .collect();
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        let entries: Entries = Arc::new(entries);
-        let mut guard = lock(&self.directories);
-        let directories = &mut *guard;
-        if directories.entries.insert(tree, entries.clone()).is_none() {
-            directories.order.push_back(tree);
-            directories.held += entries.len();
-            // The one that was just asked for stays, however large.
-            while directories.held > ENTRIES_MAX && directories.order.len() > 1 {
-                let Some(old) = directories.order.pop_front() else { break };
-                directories.held -= directories.entries.remove(&old).map_or(0, |e| e.len());
-            }
-        }
-        Ok(entries)
+        let entries = self.folders.entries(&self.entry(inode)?);
+        entries.map_err(|e| self.failed(inode, &e))?.ok_or(Errno::ENOTDIR)
     }
 
     fn attributes(&self, inode: u64, entry: &Entry, req: &Request) -> FileAttr {
-        let (size, read, nlink) = match &entry.what {
-            What::Dir(_) => (0, 0o555, 2),
-            What::File(node) => (node.size_bytes(), 0o444, 1),
-            What::Link(to) => (to.len() as u64, 0o777, 1),
+        let (size, (read, nlink)) = match entry.kind() {
+            EntryKind::Folder => (0, (0o555, 2)),
+            EntryKind::File => (entry.size_bytes(), (0o444, 1)),
+            EntryKind::Link => (entry.size_bytes(), (0o777, 1)),
         };
-        let t = entry.modified;
+        let t = entry.modified().into();
         FileAttr {
             ino: INodeNo(inode),
             size,
@@ -219,7 +93,7 @@ impl Snapshots {
             mtime: t,
             ctime: t,
             crtime: t,
-            kind: entry.kind(),
+            kind: kind(entry),
             perm: if self.for_all { read } else { read & 0o700 },
             nlink,
             uid: req.uid(),
@@ -232,12 +106,13 @@ impl Snapshots {
 
     fn find(&self, parent: u64, name: &OsStr) -> Result<(u64, Entry), Errno> {
         let name = name.to_str().ok_or(Errno::ENOENT)?;
-        let entries = self.entries(parent)?;
-        let found = match parent {
-            ROOT => entries.iter().find(|(n, _)| n == name),
-            _ => entries.binary_search_by(|(n, _)| n.as_str().cmp(name)).ok().map(|n| &entries[n]),
+        let folder = self.entry(parent)?;
+        let found = self.folders.find(&folder, name).map_err(|e| self.failed(parent, &e))?;
+        let entry = match found {
+            Some(entry) => entry,
+            None if folder.kind() == EntryKind::Folder => return Err(Errno::ENOENT),
+            None => return Err(Errno::ENOTDIR),
         };
-        let entry = found.ok_or(Errno::ENOENT)?.1.clone();
         let mut guard = lock(&self.inodes);
         let inodes = &mut *guard;
         let key = (parent, name.to_owned());
@@ -262,8 +137,7 @@ impl Snapshots {
 
     fn entry(&self, inode: u64) -> Result<Entry, Errno> {
         if inode == ROOT {
-            // Its tree is never asked for.
-            return Ok(Entry { what: What::Dir(Id([0; 32])), modified: SystemTime::UNIX_EPOCH });
+            return Ok(Entry::top());
         }
         lock(&self.inodes).by_number.get(&inode).map(|i| i.entry.clone()).ok_or(Errno::ENOENT)
     }
@@ -273,7 +147,8 @@ impl Filesystem for Snapshots {
     fn lookup(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.find(parent.into(), name) {
             Ok((inode, entry)) => {
-                let kept = if matches!(entry.what, What::Link(_)) { LISTED_AGAIN } else { KEPT };
+                let is_link = entry.kind() == EntryKind::Link;
+                let kept = if is_link { LISTED_AGAIN } else { KEPT };
                 reply.entry(&kept, &self.attributes(inode, &entry, req), Generation(0));
             }
             Err(e) => reply.error(e),
@@ -303,8 +178,10 @@ impl Filesystem for Snapshots {
 
     fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
         match self.entry(ino.into()) {
-            Ok(Entry { what: What::Link(to), .. }) => reply.data(to.as_bytes()),
-            Ok(_) => reply.error(Errno::EINVAL),
+            Ok(entry) => match entry.link() {
+                Some(to) => reply.data(to.as_bytes()),
+                None => reply.error(Errno::EINVAL),
+            },
             Err(e) => reply.error(e),
         }
     }
@@ -324,7 +201,7 @@ impl Filesystem for Snapshots {
         let dots = [".", ".."].map(|name| (name, FileType::Directory));
         let all = dots
             .into_iter()
-            .chain(entries.iter().map(|(name, entry)| (name.as_str(), entry.kind())));
+            .chain(entries.iter().map(|(name, entry)| (name.as_str(), kind(entry))));
         for (n, (name, kind)) in all.enumerate().skip(offset as usize) {
             // The number here is for show; a lookup gives the one that counts.
             if reply.add(INodeNo(ROOT + 1), n as u64 + 1, kind, name) {
@@ -335,9 +212,9 @@ impl Filesystem for Snapshots {
     }
 
     fn open(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        let opened = self.entry(ino.into()).and_then(|entry| match entry.what {
-            What::File(node) => self.repo.open_file(&node).map_err(|e| self.failed(&node.name, &e)),
-            _ => Err(Errno::EISDIR),
+        let opened = self.entry(ino.into()).and_then(|entry| {
+            let file = self.folders.open(&entry).map_err(|e| self.failed(ino.into(), &e))?;
+            file.ok_or(Errno::EISDIR)
         });
         match opened {
             Ok(file) => {
@@ -365,16 +242,9 @@ impl Filesystem for Snapshots {
         let Some(file) = lock(&self.open).1.get(&u64::from(fh)).cloned() else {
             return reply.error(Errno::EBADF);
         };
-        match file.read_at(&self.repo, &self.content, offset, size as usize) {
+        match self.folders.read(&file, offset, size as usize) {
             Ok(bytes) => reply.data(&bytes),
-            Err(e) => {
-                let name = lock(&self.inodes)
-                    .by_number
-                    .get(&u64::from(ino))
-                    .map(|i| i.name.clone())
-                    .unwrap_or_default();
-                reply.error(self.failed(&name, &e));
-            }
+            Err(e) => reply.error(self.failed(ino.into(), &e)),
         }
     }
 

@@ -5,12 +5,12 @@ mod independence;
 mod next;
 mod recover;
 
-use crate::{Global, edge::blocking, output};
+use crate::{Global, output};
 use anyhow::Context;
 use clap::Subcommand;
 use std::path::PathBuf;
 use strongroom_model::Ending;
-use strongroom_operations::place::Doing;
+use strongroom_operations::vault::card as card_of;
 
 #[derive(Subcommand)]
 pub(crate) enum VaultCommand {
@@ -40,8 +40,7 @@ pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Res
 }
 
 async fn card(global: &Global, out: PathBuf) -> anyhow::Result<Ending> {
-    let repo = global.copy2()?.open(Doing::Looking).await?;
-    let card = blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
+    let card = card_of(&global.copy2()?).await?;
     let mut file = std::fs::OpenOptions::new()
         .create_new(true)
         .write(true)

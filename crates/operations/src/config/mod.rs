@@ -3,6 +3,7 @@
 mod apart;
 mod entries;
 mod files;
+pub mod online;
 mod problems;
 
 pub use apart::{Apart, Refused};

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod baseline;
+mod browse;
 mod common;
 mod duty;
 mod looks;

@@ -1,20 +1,21 @@
-//! `strongroom config check --online`: what the configuration names is asked, each thing by itself.
+//! What the configuration names is asked, each thing by itself: what each identity may do, until
+//! when its certificate is good, whose clock is wrong, whether the copies answer and what their
+//! credentials may do.
 
-use crate::{Global, edge::blocking, failure, output};
-use jiff::Timestamp;
-use serde::Serialize;
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
-use strongroom_graph::{Budget, Client, Https, RetryLimits};
-use strongroom_model::Ending;
-use strongroom_objects::{S3Bucket, Store, VaultRest};
-use strongroom_operations::{
-    Host, Identity, School,
-    config::{Config, TenantEntry},
+use super::{Config, TenantEntry};
+use crate::{
+    Choice, Error, Host, Identity, Kind, Remedy, School, blocking,
     files::secrets,
     place::{Doing, Place},
     status::CERTIFICATE_DAYS_MIN,
     vault::VaultPlace,
 };
+use jiff::Timestamp;
+use serde::Serialize;
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use strongroom_graph::{Budget, Client, Https, RetryLimits, Transport};
+use strongroom_model::Ending;
+use strongroom_objects::{Kind as ObjectKind, S3Bucket, Store, VaultRest};
 use strongroom_repository::{Allowed, CredentialRights, Repository};
 use strongroom_workloads::{
     permissions::{self, PermissionNeeds},
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum State {
+pub enum State {
     /// As it should be.
     Good,
     /// Somebody should see to it.
@@ -42,26 +43,27 @@ pub(super) enum State {
 }
 
 /// One finding.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
+#[derive(Debug, Clone)]
+pub struct Row {
     /// What was looked at: an identity, a repository, a vault.
-    pub(super) of: String,
-    /// What about it: `sign-in`, `permission`, `certificate`, `clock`, `reach`.
-    pub(super) about: &'static str,
-    pub(super) state: State,
+    pub of: String,
+    /// What about it: `sign-in`, `permission`, `certificate`, `clock`, `reach`, `prune`.
+    pub about: &'static str,
+    /// How grave it is.
+    pub state: State,
     /// One sentence.
-    pub(super) text: String,
+    pub text: String,
+    /// What helps, or says more.
+    pub remedy: Option<Remedy>,
 }
 
-impl Row {
-    /// For people.
-    pub(super) fn line(&self) -> String {
-        let text = format!("{}: {}", self.of, self.text);
-        match self.state {
-            State::Good => format!("good     {text}"),
-            State::Warning => format!("warning  {text}"),
-            State::Failed => output::alarm(&format!("FAILED   {text}")),
-        }
+/// How findings end a run: good; somebody should see to something; or something fails until
+/// somebody mends it.
+pub fn ending(rows: &[Row]) -> Ending {
+    match rows.iter().map(|r| r.state).max() {
+        None | Some(State::Good) => Ending::Done,
+        Some(State::Warning) => Ending::Partial,
+        Some(State::Failed) => Ending::Alarm,
     }
 }
 
@@ -76,7 +78,22 @@ impl Rows {
     }
 
     fn add(&mut self, about: &'static str, state: State, text: impl Into<String>) {
-        self.all.push(Row { of: self.of.clone(), about, state, text: text.into() });
+        self.add_with(about, state, text, None);
+    }
+
+    fn add_with(
+        &mut self,
+        about: &'static str,
+        state: State,
+        text: impl Into<String>,
+        remedy: Option<Remedy>,
+    ) {
+        self.all.push(Row { of: self.of.clone(), about, state, text: text.into(), remedy });
+    }
+
+    fn refused(&mut self, about: &'static str, what: &str, e: &Error) {
+        let text = format!("{what}{}", e.sentence());
+        self.add_with(about, State::Failed, text, e.remedy().cloned());
     }
 
     fn clock(&mut self, whose: &str, told: Option<Timestamp>, now: Timestamp) {
@@ -104,11 +121,19 @@ struct Here<'c> {
     cache_dir: Option<&'c Path>,
 }
 
-/// Looks at everything that the configuration names, or at what one tenant needs.
-pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Result<Vec<Row>> {
-    let here = &Here { config, host: &global.host, cache_dir: global.cache_dir.as_deref() };
+/// Looks at everything that the configuration names, or at what the chosen school needs. What does
+/// not answer is a finding.
+///
+/// # Errors
+/// [`Kind::Configuration`], where there is no such school.
+pub async fn look(
+    config: &Arc<Config>,
+    host: &Arc<Host>,
+    choice: &Choice,
+) -> Result<Vec<Row>, Error> {
+    let here = &Here { config, host, cache_dir: choice.cache_dir.as_deref() };
     let mut rows = Vec::new();
-    for school in global.schools_of(config)? {
+    for school in School::chosen_or_all(config, host, choice)? {
         let tenant = school.tenant();
         let is_there = |i: &Identity| tenant.identities.contains_key(i.name());
         for identity in Identity::ALL.into_iter().filter(is_there) {
@@ -119,7 +144,7 @@ pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Resul
             rows.extend(vault(here, name).await);
         }
     }
-    if global.tenant().is_some() {
+    if choice.tenant.is_some() {
         return Ok(rows);
     }
     // Second places, for `replicate --to` and the like, which no tenant names.
@@ -142,10 +167,9 @@ pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Resul
 }
 
 /// Whoever asks does not wait for a server as long as a backup would.
-async fn in_time<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::time::timeout(PATIENCE, asked)
-        .await
-        .map_err(|_| anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs()))?
+async fn in_time<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = |_| Error::new(Kind::Copy, format!("no answer in {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, asked).await.map_err(late)?
 }
 
 async fn signs_in(school: &School, identity: Identity) -> Vec<Row> {
@@ -154,7 +178,7 @@ async fn signs_in(school: &School, identity: Identity) -> Vec<Row> {
     let settings = match school.signs_in_as(identity) {
         Ok(settings) => settings,
         Err(e) => {
-            rows.add("sign-in", State::Failed, failure::sentence(&e.into()));
+            rows.refused("sign-in", "", &e);
             return rows.all;
         }
     };
@@ -168,12 +192,16 @@ async fn signs_in(school: &School, identity: Identity) -> Vec<Row> {
         ),
         Err(e) => rows.add("certificate", State::Failed, e.to_string()),
     }
-    let transport = match Https::new(&settings) {
-        Ok(transport) => Arc::new(transport),
+    let usual: Arc<dyn Transport> = match Https::new(&settings) {
+        Ok(usual) => Arc::new(usual),
         Err(e) => {
             rows.add("sign-in", State::Failed, e.to_string());
             return rows.all;
         }
+    };
+    let transport = match &school.host().through {
+        Some(through) => through(usual),
+        None => usual,
     };
     // Whoever asks waits for the answer: not as long as a backup would.
     let patience = RetryLimits { tries: 2, pause_ms: 500, throttled_s_max: 60 };
@@ -267,7 +295,7 @@ fn granted(rows: &mut Rows, needs: &PermissionNeeds, identity: Identity, held: &
 }
 
 /// Opens a repository with one of its credentials.
-async fn opened(here: &Here<'_>, name: &str, doing: Doing) -> anyhow::Result<Repository> {
+async fn opened(here: &Here<'_>, name: &str, doing: Doing) -> Result<Repository, Error> {
     let Here { config, host, cache_dir } = here;
     let entry = config.repository(name)?;
     let place = Place::of(entry, config, doing, &host.accounts)?;
@@ -285,11 +313,7 @@ async fn prune(rows: &mut Rows, here: &Here<'_>, name: &str) {
     }
     match in_time(opened(here, name, Doing::Deleting)).await {
         Ok(_) => rows.add("prune", State::Good, "the credential of [repository.prune] reads it"),
-        Err(e) => rows.add(
-            "prune",
-            State::Failed,
-            format!("[repository.prune]: {}", failure::sentence(&e)),
-        ),
+        Err(e) => rows.refused("prune", "[repository.prune]: ", &e),
     }
 }
 
@@ -310,7 +334,7 @@ async fn repository(here: &Here<'_>, name: &str) -> Vec<Row> {
             rows.clock("that of its store", date, here.host.clock.now());
             reached(&mut rows, &reach);
         }
-        Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
+        Err(e) => rows.refused("reach", "", &e),
     }
     prune(&mut rows, here, name).await;
     rows.all
@@ -358,6 +382,26 @@ fn reached(rows: &mut Rows, reach: &CredentialRights) {
     }
 }
 
+/// Whether a vault answers, as a sentence, and its clock.
+fn answers(place: VaultPlace) -> Result<(String, Option<Timestamp>), Error> {
+    Ok(match place {
+        VaultPlace::Server(settings) => {
+            let vault = VaultRest::new(settings)?;
+            let sessions = vault.sessions()?.len();
+            (format!("it answers, with {sessions} sealed sessions"), vault.clock()?)
+        }
+        VaultPlace::Bucket(place) => {
+            let bucket = S3Bucket::new(place.settings)?;
+            let snapshots = Store::list(&bucket, ObjectKind::Snapshots)?;
+            (format!("it answers, with {} snapshots", snapshots.len()), bucket.clock()?)
+        }
+        place @ VaultPlace::Folder(..) => {
+            let _ = place.reader(None)?;
+            ("it can be read".to_owned(), None)
+        }
+    })
+}
+
 async fn vault(here: &Here<'_>, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("vault {name}"));
     let asked = async {
@@ -366,48 +410,18 @@ async fn vault(here: &Here<'_>, name: &str) -> Vec<Row> {
             return Ok(None);
         }
         let place = VaultPlace::of(entry, &here.config.base, &here.host.accounts)?;
-        blocking(move || {
-            Ok(Some(match place {
-                VaultPlace::Server(settings) => {
-                    let vault = VaultRest::new(settings)?;
-                    let sessions = vault.sessions()?.len();
-                    (format!("it answers, with {sessions} sealed sessions"), vault.clock()?)
-                }
-                VaultPlace::Bucket(place) => {
-                    let bucket = S3Bucket::new(place.settings)?;
-                    let snapshots = Store::list(&bucket, strongroom_objects::Kind::Snapshots)?;
-                    (format!("it answers, with {} snapshots", snapshots.len()), bucket.clock()?)
-                }
-                place @ VaultPlace::Folder(..) => {
-                    let _ = place.reader(None)?;
-                    ("it can be read".to_owned(), None)
-                }
-            }))
-        })
-        .await
+        blocking(move || answers(place).map(Some)).await
     };
     match in_time(asked).await {
         Ok(None) => rows.add("reach", State::Good, "it pulls, and this side cannot reach it"),
         Ok(Some((text, date))) => {
-            rows.add(
-                "reach",
-                State::Good,
-                format!("{text}; what its credential may do, strongroom vault canary tries"),
-            );
+            let text = format!("{text}; what its credential may do was not tried here");
+            rows.add_with("reach", State::Good, text, Some(Remedy::TryCredential));
             rows.clock("that of the vault", date, here.host.clock.now());
         }
-        Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
+        Err(e) => rows.refused("reach", "", &e),
     }
     rows.all
-}
-
-/// Good; somebody should see to something; or something fails until somebody mends it.
-pub(super) fn ending(rows: &[Row]) -> Ending {
-    match rows.iter().map(|r| r.state).max() {
-        None | Some(State::Good) => Ending::Done,
-        Some(State::Warning) => Ending::Partial,
-        Some(State::Failed) => Ending::Alarm,
-    }
 }
 
 #[cfg(test)]
