@@ -48,8 +48,11 @@ const PYTHON_CLIENTS: &[&str] = &["msgraph-sdk", "azure-identity", "deprecated"]
 /// In an environment of its own: it shares nothing with Microsoft's SDK.
 const PYTHON_O365: &[&str] = &["O365>=2.1,<3"];
 
+/// Says what begins, and how long after the program's own beginning.
 fn step(what: &str) {
-    println!("==> {what}");
+    static BEGUN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let begun = BEGUN.get_or_init(std::time::Instant::now);
+    println!("==> {what} ({} s)", begun.elapsed().as_secs());
 }
 
 fn run_in(dir: &Path, program: &str, args: &[&str], env: &[(&str, &Path)]) -> anyhow::Result<()> {
@@ -127,19 +130,29 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     let servers = extent != Extent::NoServers;
     let root = tidy::root()?;
     let clients = root.join("target").join("clients");
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|o| o.status.success());
+    if !nextest {
+        println!("cargo-nextest is not here: cargo test instead");
+    }
     if servers {
-        install(&root, &clients)?;
+        // What is installed waits for the network, what is built for the processor.
+        std::thread::scope(|scope| {
+            let installing = scope.spawn(|| install(&root, &clients));
+            let built = build(&root, nextest);
+            let installed = installing.join().unwrap_or_else(|_| bail!("installing panicked"));
+            installed.and(built)
+        })?;
     } else {
         println!(
             "--no-servers: tests that need restic, rustic, rclone, onedrive, the CLI for \
              Microsoft 365, O365 or Microsoft's SDKs are listed as ignored"
         );
+        build(&root, nextest)?;
     }
     step("tests");
-    let nextest = Command::new("cargo")
-        .args(["nextest", "--version"])
-        .output()
-        .is_ok_and(|o| o.status.success());
     let rustic = match extent {
         Extent::Full => peers::rustic(&root, peers::For::Testing)?,
         _ => PathBuf::new(),
@@ -170,30 +183,21 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
         );
     }
     let left_out = if servers { left_out() } else { Vec::new() };
-    let mut args = vec![];
-    let done = if nextest {
-        args.extend(["nextest", "run", "--workspace", "--release", "--locked", "--no-fail-fast"]);
-        args.extend(TARGETS);
+    let mut args = test_command(nextest);
+    let names: Vec<String> = left_out.iter().map(|(n, _)| format!("test(/(^|::){n}/)")).collect();
+    let filter = format!("not ({})", names.join(" | "));
+    if nextest {
         if servers {
             args.extend(["--run-ignored", "all"]);
         }
-        let names: Vec<String> =
-            left_out.iter().map(|(n, _)| format!("test(/(^|::){n}/)")).collect();
-        let filter = format!("not ({})", names.join(" | "));
         if !left_out.is_empty() {
             args.extend(["-E", &filter]);
         }
-        run_in(&root, "cargo", &args, &env)
-    } else {
-        println!("cargo-nextest is not here: cargo test instead");
-        args.extend(["test", "--workspace", "--release", "--locked", "--no-fail-fast"]);
-        args.extend(TARGETS);
-        if servers {
-            args.extend(["--", "--include-ignored"]);
-            left_out.iter().for_each(|(name, _)| args.extend(["--skip", name]));
-        }
-        run_in(&root, "cargo", &args, &env)
-    };
+    } else if servers {
+        args.extend(["--", "--include-ignored"]);
+        left_out.iter().for_each(|(name, _)| args.extend(["--skip", name]));
+    }
+    let done = run_in(&root, "cargo", &args, &env);
     if servers {
         // Also when something failed: that is when it is wanted.
         gather(&root, &rows)?;
@@ -203,6 +207,22 @@ pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
     run_in(&root, "cargo", &["test", "--workspace", "--release", "--locked", "--doc"], &[])?;
     step("tidy");
     tidy::run()
+}
+
+fn test_command(nextest: bool) -> Vec<&'static str> {
+    let mut args: Vec<&str> = if nextest { vec!["nextest", "run"] } else { vec!["test"] };
+    args.extend(["--workspace", "--release", "--locked", "--no-fail-fast"]);
+    args.extend(TARGETS);
+    args
+}
+
+fn build(root: &Path, nextest: bool) -> anyhow::Result<()> {
+    step("build of all tests");
+    let mut args = test_command(nextest);
+    // Both runners take this and that flag for a contradiction.
+    args.retain(|a| *a != "--no-fail-fast");
+    args.push("--no-run");
+    run_in(root, "cargo", &args, &[])
 }
 
 /// Rows of tests against real servers, into one file.

@@ -7,6 +7,7 @@ mod collections;
 mod documents;
 mod operations;
 mod stored;
+mod switched_off;
 mod workloads;
 
 use anyhow::{Context, bail};
@@ -62,6 +63,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
         problems.extend(workloads::problems(&file.display().to_string(), &text, &workloads));
         problems.extend(collections::problems(&file.display().to_string(), &text, &collections));
         problems.extend(operations::problems(&file.display().to_string(), &text));
+        let crate_dir: PathBuf = file.iter().take(2).collect();
+        let manifest = std::fs::read_to_string(root.join(crate_dir).join("Cargo.toml"));
+        problems.extend(switched_off::problems(
+            &file.display().to_string(),
+            &text,
+            &manifest.unwrap_or_default(),
+        ));
         lower += usize::from(operations::is_lower(&file.display().to_string(), &text));
         claims::tests(&text, &mut tests);
         let lines = text.lines().count();

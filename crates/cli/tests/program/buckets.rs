@@ -11,11 +11,11 @@ use std::{
 use strongroom_custody::{Custodian, SigningKey, VaultPolicy};
 use strongroom_vault::{Enrol, RepoSettings, Vault};
 
-#[path = "../../../objects/tests/servers/azurite.rs"]
+#[path = "../../../objects/tests/all/servers/azurite.rs"]
 mod azurite;
 #[path = "../../../vault/tests/all/common/ceph.rs"]
 mod ceph;
-#[path = "../../../objects/tests/servers/sshd.rs"]
+#[path = "../../../objects/tests/all/servers/sshd.rs"]
 mod sshd;
 use azurite::Azurite;
 use ceph::Ceph;

@@ -65,6 +65,7 @@ impl Kept {
         let (store, cache) = (Arc::new(Memory::new()), tempfile::tempdir().unwrap());
         let now = jiff::Timestamp::now();
         let password = "x".to_owned().into();
+        super::put_key(store.as_ref());
         Repository::init(store.clone(), &password, cache.path(), who(), now).unwrap();
         Self { store, cache }
     }

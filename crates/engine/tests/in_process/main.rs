@@ -3,11 +3,13 @@
 
 mod back;
 mod conformance;
+mod crash;
 mod interruptions;
 mod outlook;
 mod owners;
 mod panics;
 mod series;
+mod stored;
 mod trips;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
@@ -21,7 +23,7 @@ use strongroom_engine::{
     seal,
 };
 use strongroom_model::{Facts, ItemKind};
-use strongroom_objects::{Kind, testing::Memory};
+use strongroom_objects::{Key, Kind, Store, testing::Memory};
 use strongroom_repository::{Found, Id, PruneOptions, Repository, TreeEditor, Writer};
 use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
 
@@ -32,7 +34,15 @@ fn who() -> Writer {
 fn repository(cache: &Path) -> Arc<Repository> {
     let now = jiff::Timestamp::now();
     let password = "x".to_owned().into();
-    Arc::new(Repository::init(Arc::new(Memory::new()), &password, cache, who(), now).unwrap())
+    let store = Arc::new(Memory::new());
+    put_key(store.as_ref());
+    Arc::new(Repository::init(store, &password, cache, who(), now).unwrap())
+}
+
+/// A key that costs little to open, with which `init` then goes on.
+fn put_key(store: &dyn Store) {
+    let (name, file) = cheap_key::key_file("x");
+    store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
 }
 
 fn school(throttle: ThrottleSettings) -> Sim {
@@ -402,6 +412,7 @@ fn a_repository_takes_the_data_of_one_tenant() {
     // Made for one.
     let (password, now) = ("x".to_owned().into(), jiff::Timestamp::now());
     let store = Arc::new(Memory::new());
+    put_key(store.as_ref());
     let own =
         Repository::init_for(store, &password, cache.path(), who(), now, Some(&ids[1])).unwrap();
     let own = Arc::new(own);

@@ -134,6 +134,7 @@ fn a_lock_that_may_not_be_removed_fails_no_backup_and_holds_off_no_later_one() {
     let sim = school(ThrottleSettings::Off);
     let (store, password) = (Arc::new(Keeps(Memory::new())), "x".to_owned().into());
     let now = jiff::Timestamp::now();
+    super::put_key(store.as_ref());
     let repo = Repository::init(store.clone(), &password, cache.path(), who(), now).unwrap();
     let repo = Arc::new(repo);
     for _ in 0..2 {

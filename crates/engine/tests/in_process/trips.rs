@@ -32,6 +32,7 @@ impl Far {
         let password = "x".to_owned().into();
         let tenant = far.sim.credentials(0, "read").unwrap().tenant_id;
         let cache = far.cache.path();
+        super::put_key(far.store.as_ref());
         Repository::init_for(far.near(), &password, cache, who(), now, Some(&tenant)).unwrap();
         far
     }

@@ -1,6 +1,7 @@
 //! Schools of a test, and the host that they are looked after from.
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Clock, Series, Sleep};
+use strongroom_objects::{Key, Kind};
 use strongroom_operations::{
     Choice, Host, School, Stop, files::Accounts, place::Doing, rules::Judge,
 };
@@ -101,6 +103,8 @@ pub(crate) fn made(school: &School, for_tenant: &str) -> Arc<Repository> {
     let cache = copy2.cache().unwrap();
     let (writer, now) = (copy2.host().writer(), copy2.now());
     let store = place.open().unwrap();
+    let (name, file) = cheap_key::key_file(password.expose_secret());
+    store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
     let repo = Repository::init_for(store, &password, &cache, writer, now, Some(for_tenant));
     Arc::new(repo.unwrap())
 }

@@ -35,6 +35,10 @@ pub fn password() -> SecretString {
 }
 
 pub fn init(store: Arc<dyn Store>, cache: &Path) -> Arc<Repository> {
+    if store.list(Kind::Keys).unwrap().is_empty() {
+        let (name, file) = cheap_key::key_file(PASSWORD);
+        store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
+    }
     Arc::new(Repository::init(store, &password(), cache, who(), now()).unwrap())
 }
 

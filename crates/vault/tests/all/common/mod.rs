@@ -103,6 +103,8 @@ impl School {
         let who = Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() };
         let password: secrecy::SecretString = PASSWORD.to_owned().into();
         let cache = dir.join("cache");
+        let (name, file) = cheap_key::key_file(PASSWORD);
+        store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
         let repo = Arc::new(
             Repository::init(store.clone(), &password, &cache, who, Timestamp::now()).unwrap(),
         );

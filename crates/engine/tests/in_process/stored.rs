@@ -1,14 +1,12 @@
 //! What was stored and cannot be understood is never read as empty: alarms, lists of items to ask
 //! for again, holds, as a damaged disk or a newer program leaves them.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
 use graph_sim::{Addresses, SeedPlan, Server, Settings, Sim};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{
     AcknowledgedAlarm, BackupOptions, BackupReport, Error, Silent, backup, clean, standing_alarms,
 };
-use strongroom_objects::testing::Memory;
+use strongroom_objects::{Key, Kind, Store, testing::Memory};
 use strongroom_repository::{Cut, Found, Id, Node, Repository, Snapshot, TreeEditor, Writer};
 use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
 
@@ -56,6 +54,8 @@ impl School {
         );
         let store = Arc::new(Memory::new());
         let password = "x".to_owned().into();
+        let (name, file) = cheap_key::key_file("x");
+        store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
         drop(
             Repository::init(store.clone(), &password, dir.path(), who(), jiff::Timestamp::now())
                 .unwrap(),

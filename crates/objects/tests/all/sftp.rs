@@ -1,13 +1,6 @@
 //! SFTP: OpenSSH's server, and answers that no honest server gives.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
-
-#[path = "servers/http.rs"]
-mod http;
-#[path = "servers/sshd.rs"]
-mod sshd;
-
-use http::key_of;
-use sshd::Sshd;
+use crate::http::key_of;
+use crate::sshd::Sshd;
 use std::{
     fs,
     os::unix::fs::symlink,

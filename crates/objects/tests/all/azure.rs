@@ -1,14 +1,6 @@
 //! Azure Blob Storage: Azurite, and answers that no honest server gives.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
-
-#[path = "servers/azurite.rs"]
-mod azurite;
-
-#[path = "servers/http.rs"]
-mod http;
-
-use azurite::{ACCOUNT, Azurite, KEY};
-use http::{Asked, key_of, says, serve};
+use crate::azurite::{ACCOUNT, Azurite, KEY};
+use crate::http::{Asked, key_of, says, serve};
 use std::{
     net::TcpListener,
     sync::{

@@ -1,6 +1,4 @@
 //! Every backend passes the one suite.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
-
 use strongroom_objects::{Disk, LocalDir, LocalHold, conformance, testing::Memory};
 
 #[test]

@@ -1,11 +1,9 @@
 //! A kill before and after every write of a backup, through the engine itself, with a store that
 //! forgets what was not flushed.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-
 use graph_sim::{Addresses, SeedPlan, Settings, Sim};
 use std::{path::Path, sync::Arc};
 use strongroom_engine::{BackupOptions, BackupReport, Error, Silent, backup, clean};
-use strongroom_objects::testing::Memory;
+use strongroom_objects::{Key, Kind, Store, testing::Memory};
 use strongroom_repository::{Repository, Writer};
 use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
 
@@ -63,6 +61,8 @@ async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
         loop {
             let cache = tempfile::tempdir().unwrap();
             let store = Arc::new(Memory::new());
+            let (name, file) = cheap_key::key_file("x");
+            store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
             drop(
                 Repository::init(
                     store.clone(),

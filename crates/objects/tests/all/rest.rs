@@ -1,10 +1,5 @@
 //! restic's REST protocol: real servers, and answers that no honest server gives.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
-
-#[path = "servers/http.rs"]
-mod http;
-
-use http::{Asked, ok, says};
+use crate::http::{Asked, ok, says};
 use std::{
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -106,7 +101,7 @@ fn rclone_that_only_adds_keeps_everything_but_locks() {
 
 /// A server that gives an answer to each request; it counts them.
 fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (String, Asked) {
-    let (at, asked) = http::serve(answer);
+    let (at, asked) = crate::http::serve(answer);
     (format!("http://{at}/r/"), asked)
 }
 

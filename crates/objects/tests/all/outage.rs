@@ -1,10 +1,5 @@
 //! What every store that is a way off survives: outages, and answers that are cut off.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
-
-#[path = "servers/http.rs"]
-mod http;
-
-use http::{key_of, ok, says, serve, serve_on};
+use crate::http::{key_of, ok, says, serve, serve_on};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},

@@ -1,6 +1,4 @@
 //! Servers that answer with what stops a reader: each costs its object, and an end is in sight.
-#![allow(clippy::unwrap_used)]
-
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},

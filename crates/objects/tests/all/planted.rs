@@ -1,5 +1,4 @@
 //! Whoever may write to a repository's directory leads nobody out of it, and keeps nobody waiting.
-#![allow(clippy::unwrap_used)]
 use std::{
     fs,
     os::unix::fs::symlink,
