@@ -8,7 +8,7 @@ use std::{io::IsTerminal, path::PathBuf};
 use strongroom_model::Ending;
 use strongroom_operations::{
     AlarmTest, School,
-    alarms::{self, Acknowledgement, AlarmName, Listed, ListedAlarm},
+    alarms::{self, Acknowledgement, AlarmName, Ends, Listed, ListedAlarm},
 };
 
 #[derive(Subcommand)]
@@ -50,7 +50,7 @@ pub(crate) async fn alarm(global: &Global, command: AlarmCommand) -> anyhow::Res
     let school = global.school()?;
     match command {
         AlarmCommand::List => {
-            let found = look(&school).await?;
+            let found = told(alarms::list(&school).await?);
             match global.json {
                 true => println!("{}", serde_json::to_string(&found.alarms)?),
                 false => print!("{}", table(&found)),
@@ -74,6 +74,7 @@ pub(crate) async fn alarm(global: &Global, command: AlarmCommand) -> anyhow::Res
                 until: args.until,
                 key_file: args.key.as_deref(),
             };
+            alarms::as_shown(&school, &found, &args.alarms)?;
             let named = alarms::acknowledge(&school, &found, &args.alarms, said)?;
             match global.json {
                 true => println!("{}", serde_json::to_string(&named)?),
@@ -97,19 +98,21 @@ pub(crate) async fn before_backup(
 ) -> anyhow::Result<bool> {
     let found = look(school).await?;
     if !names.is_empty() {
+        alarms::as_shown(school, &found, names)?;
         let named = alarms::acknowledge(school, &found, names, said)?;
         if !global.is_quiet() {
             tell(&named, said.until);
         }
         return Ok(true);
     }
-    if found.alarms.is_empty() {
+    let all: Vec<AlarmName> =
+        found.alarms.iter().filter(|a| a.is_acknowledged()).map(ListedAlarm::name).collect();
+    if all.is_empty() {
         if !global.is_quiet() {
-            println!("no alarm stands");
+            println!("no alarm waits to be acknowledged");
         }
         return Ok(true);
     }
-    let all: Vec<AlarmName> = found.alarms.iter().map(ListedAlarm::name).collect();
     if global.json || !std::io::stdin().is_terminal() {
         // A title of a site may be anything, and this is pasted into a shell.
         let all: Vec<String> = all.iter().map(|name| quoted(&name.to_string())).collect();
@@ -140,9 +143,23 @@ fn answered(test: &AlarmTest) -> String {
 }
 
 async fn look(school: &School) -> anyhow::Result<Listed> {
-    let found = alarms::look(school).await?;
+    Ok(told(alarms::look(school).await?))
+}
+
+fn told(found: Listed) -> Listed {
     found.told.iter().for_each(|s| eprintln!("{}", output::alarm(s)));
-    Ok(found)
+    found
+}
+
+fn ends(how: Ends) -> &'static str {
+    match how {
+        Ends::Acknowledged => "acknowledging it",
+        Ends::Backup => "the next backup without it",
+        Ends::Check => "a check that finds it over",
+        Ends::Replicate => "the next replicate without it",
+        Ends::Configuration => "a configuration as before",
+        Ends::Review => "a review",
+    }
 }
 
 fn tell(named: &[&ListedAlarm], until: Option<Date>) {
@@ -172,9 +189,10 @@ fn table(found: &Listed) -> String {
             a.subject.line().to_string(),
             a.since.strftime("%Y-%m-%d %H:%M").to_string(),
             looked,
+            ends(a.ends).to_owned(),
             a.text.line().to_string(),
         ]
     };
     let rows: Vec<Vec<String>> = found.alarms.iter().map(row).collect();
-    output::table(&["kind", "about", "since", "acknowledged", "what it says"], &rows)
+    output::table(&["kind", "about", "since", "acknowledged", "ends with", "what it says"], &rows)
 }

@@ -9,8 +9,8 @@ use strongroom_operations::{
     School,
     files::written,
     status::{
-        Copy2State, Copy3State, CopyState, DutyState, Grade, SchoolStatus, Status, StatusOptions,
-        age, prometheus, status,
+        Copy2State, Copy3State, CopyState, DutyState, Grade, SchoolStatus, Status, StatusFinding,
+        StatusOptions, age, prometheus, status,
     },
 };
 
@@ -124,7 +124,7 @@ fn table(status: &Status) -> String {
     let mut out = output::table(&head, &rows);
     for school in &status.schools {
         for f in school.findings.iter().filter(|f| f.grade > Grade::Note) {
-            let text = format!("{}: {}", school.school, f.text);
+            let text = format!("{}: {}{}", school.school, f.text, shown_by(school, f));
             match f.grade {
                 Grade::Alarm | Grade::Overdue | Grade::Unknown => {
                     out.push_str(&output::alarm(&text))
@@ -135,6 +135,16 @@ fn table(status: &Status) -> String {
         }
     }
     out
+}
+
+/// The command that shows what a finding is about, where one does.
+fn shown_by(school: &SchoolStatus, f: &StatusFinding) -> String {
+    match f.about.as_str() {
+        "changes of settings" | "alarm changed" => {
+            format!("; strongroom --tenant {} review list shows it", school.school)
+        }
+        _ => String::new(),
+    }
 }
 
 const UNKNOWN: &str = "?";

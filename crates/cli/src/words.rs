@@ -55,6 +55,7 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
         Remedy::ReleaseHold(hold) => {
             return format!("strongroom hold release {hold} lets it go").into();
         }
+        Remedy::ListAlarms => "strongroom alarm list shows them",
         Remedy::ListChanges => "strongroom review list --all lists them",
         Remedy::ListPlans => "strongroom plan list lists them",
         Remedy::ApprovePlan(plan) => {

@@ -5,7 +5,7 @@
 //! it whole and in one step. From it alone it is told that something did *not* happen: nothing else
 //! can tell that.
 
-use crate::Error;
+use crate::{Error, HostAlarm};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -38,6 +38,52 @@ pub struct Beat {
     /// What the last run that did it said of itself; absent when none did, or says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<LastRun>,
+    /// Alarms that attempts found which came to no end; absent when none did since it was done
+    /// last. Whoever does it has them from what it reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raised: Option<Vec<Raised>>,
+}
+
+/// An alarm that a run found which came to no end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// A short code.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// One sentence.
+    pub text: String,
+    /// When it was found first.
+    pub since: Timestamp,
+    /// When it was found last.
+    pub last: Timestamp,
+}
+
+/// More than these are counted by none: a file that grows is read by nobody.
+const RAISED_MAX: usize = 100;
+
+impl Beat {
+    /// Alarms that attempts found which came to no end.
+    pub fn raised(&self) -> &[Raised] {
+        self.raised.as_deref().unwrap_or_default()
+    }
+
+    /// An attempt found these, and may come to no end.
+    pub fn raise(&mut self, found: &[HostAlarm], now: Timestamp) {
+        let raised = self.raised.get_or_insert_default();
+        for a in found {
+            let (kind, subject) = (a.kind.clone(), a.subject.clone());
+            let text = a.text.clone();
+            let has_room = raised.len() < RAISED_MAX;
+            match raised.iter_mut().find(|r| r.kind == kind && r.subject == subject) {
+                Some(r) => (r.text, r.last) = (text, now),
+                None if has_room => {
+                    raised.push(Raised { kind, subject, text, since: now, last: now });
+                }
+                None => {}
+            }
+        }
+    }
 }
 
 /// What a run that did its duty said of itself as it ended. Figures that it does not know are

@@ -24,8 +24,9 @@ pub mod restore;
 pub mod seal;
 
 pub use backup::{
-    Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, StandingAlarm, Stop, Unread, backup,
-    clear_delta_links, standing_alarms, unread_items,
+    Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, HearsAlarms, MadeBefore,
+    StandingAlarm, Stop, Unread, backup, clear_delta_links, passing_alarms, standing_alarms,
+    unread_items,
 };
 pub use error::Error;
 pub use judge::{JudgedContent, judge};

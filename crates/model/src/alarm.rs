@@ -41,6 +41,8 @@ pub enum AlarmKind {
     HoldsRemoved,
     /// The throttle budget was used up by somebody else.
     BudgetEaten,
+    /// Snapshots that were made are not in copy 2 any more, and nobody of ours let them go.
+    SnapshotGone,
 }
 
 impl AlarmKind {
@@ -59,6 +61,7 @@ impl AlarmKind {
             AlarmKind::PermissionsNarrowed => "permissions-narrowed",
             AlarmKind::HoldsRemoved => "holds-removed",
             AlarmKind::BudgetEaten => "budget-eaten",
+            AlarmKind::SnapshotGone => "snapshot-gone",
         }
     }
 
@@ -73,6 +76,7 @@ impl AlarmKind {
                 | AlarmKind::MassDelete
                 | AlarmKind::MailboxPurge
                 | AlarmKind::VersionFlush
+                | AlarmKind::SnapshotGone
         )
     }
 }

@@ -4,11 +4,11 @@
 //! the next backup closes what was looked at ([`looked_at`]), as it was then: an alarm that was
 //! raised again since, or another that nobody named, stands.
 
-use crate::{Error, Kind, School, decisions, place::Doing};
+use crate::{Error, Kind, School, decisions, listed::Shown, place::Doing, status::alarms_of};
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
-use std::{fmt, path::Path, str::FromStr};
-use strongroom_engine::{AcknowledgedAlarm, StandingAlarm, standing_alarms};
+use std::{collections::BTreeSet, fmt, path::Path, str::FromStr};
+use strongroom_engine::{AcknowledgedAlarm, StandingAlarm, passing_alarms, standing_alarms};
 use strongroom_model::{
     Ending, Untrusted,
     decision::{Decided, Decision, DecisionKind},
@@ -58,6 +58,37 @@ pub struct Looked {
     pub until: Option<Date>,
 }
 
+/// How an alarm ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ends {
+    /// Somebody looks at it and says so; the next backup closes it.
+    Acknowledged,
+    /// The next backup finds it over, or makes of it one that is acknowledged.
+    Backup,
+    /// A check of the same data, or of all, finds it over.
+    Check,
+    /// Copy 3 is brought up to date without one.
+    Replicate,
+    /// The configuration protects as much again, or two approve of it.
+    Configuration,
+    /// Somebody decides about the change, or the settings are as before.
+    Review,
+}
+
+impl Ends {
+    /// That of a kind that no list of a backup has.
+    fn of(kind: &str) -> Self {
+        match kind {
+            "damage" => Ends::Check,
+            "copy-3" => Ends::Replicate,
+            "weakened" => Ends::Configuration,
+            "changed" => Ends::Review,
+            _ => Ends::Backup,
+        }
+    }
+}
+
 /// An alarm that stands, as a list shows it. The names are those of the vault's list.
 #[derive(Debug, Clone, Serialize)]
 pub struct ListedAlarm {
@@ -78,9 +109,21 @@ pub struct ListedAlarm {
     pub acknowledged: Option<Looked>,
     /// Whether nobody did.
     pub open: bool,
+    /// How it ends.
+    pub ends: Ends,
 }
 
 impl ListedAlarm {
+    /// Whether somebody can acknowledge it; any other ends by what it tells being mended.
+    pub fn is_acknowledged(&self) -> bool {
+        self.ends == Ends::Acknowledged
+    }
+
+    fn shown(&self) -> Shown {
+        let (kind, subject) = (self.kind.clone(), self.subject.as_str().to_owned());
+        Shown { kind, subject, last: self.last }
+    }
+
     /// What names it.
     pub fn name(&self) -> AlarmName {
         let subject = self.subject.as_str().to_owned();
@@ -138,16 +181,18 @@ impl Listed {
     }
 }
 
-/// Looks which alarms stand in the newest snapshot of a school's data, and which of them somebody
-/// acknowledged.
+/// Looks which alarms stand, by the newest snapshot of a school's data and by what this host noted,
+/// and which of them somebody acknowledged: all that is called an alarm of a school anywhere.
 ///
 /// # Errors
 /// Those of opening copy 2, and of reading decisions.
 pub async fn look(school: &School) -> Result<Listed, Error> {
     let repo = school.copy2()?.open(Doing::Looking).await?;
     let tenant = school.name().to_owned();
-    let read = tokio::task::spawn_blocking(move || standing_alarms(&repo, &tenant));
-    let standing = read.await.map_err(Error::stopped)??;
+    let read = tokio::task::spawn_blocking(move || -> Result<_, strongroom_engine::Error> {
+        Ok((standing_alarms(&repo, &tenant)?, passing_alarms(&repo, &tenant)?))
+    });
+    let (standing, passing) = read.await.map_err(Error::stopped)??;
     let kept = decisions::counted(school)?;
     let today = school.today();
     let listed = |seen: StandingAlarm| {
@@ -165,9 +210,67 @@ pub async fn look(school: &School) -> Result<Listed, Error> {
             last: seen.last,
             open: acknowledged.is_none(),
             acknowledged,
+            ends: Ends::Acknowledged,
         }
     };
-    Ok(Listed { alarms: standing.into_iter().map(listed).collect(), told: kept.told })
+    let mut alarms: Vec<ListedAlarm> = standing.into_iter().map(listed).collect();
+    let passes =
+        |seen| ListedAlarm { acknowledged: None, open: true, ends: Ends::Backup, ..listed(seen) };
+    alarms.extend(passing.into_iter().map(passes));
+    // What is told of a school as an alarm and stands in no list of a backup.
+    let listed: BTreeSet<String> = alarms.iter().map(|a| a.kind.clone()).collect();
+    for row in alarms_of(school).await.into_iter().filter(|row| row.open) {
+        if listed.contains(&row.kind) {
+            continue;
+        }
+        let subject = row.subject.unwrap_or_else(|| school.name().to_owned());
+        let at = row.since.unwrap_or_else(|| school.now());
+        alarms.push(ListedAlarm {
+            ends: Ends::of(&row.kind),
+            kind: row.kind,
+            scope: subject.as_str().into(),
+            subject: subject.into(),
+            text: row.text.into(),
+            since: at,
+            last: at,
+            acknowledged: None,
+            open: true,
+        });
+    }
+    Ok(Listed { alarms, told: kept.told })
+}
+
+/// The same, for somebody to see: what is acknowledged by its name is what was shown so.
+///
+/// # Errors
+/// As [`look`]; [`Kind::Files`], where it cannot be kept what was shown.
+pub async fn list(school: &School) -> Result<Listed, Error> {
+    let found = look(school).await?;
+    school.keep_shown(found.alarms.iter().map(ListedAlarm::shown).collect())?;
+    Ok(found)
+}
+
+/// Refuses names of alarms that nobody was shown as they are now: another was raised since, or the
+/// same again.
+///
+/// # Errors
+/// [`Kind::Request`].
+pub fn as_shown(school: &School, found: &Listed, names: &[AlarmName]) -> Result<(), Error> {
+    let shown = school.shown()?;
+    for name in names {
+        for alarm in found.meant(name)? {
+            if alarm.is_acknowledged() && !shown.contains(&alarm.shown()) {
+                let what = format!(
+                    "{} was raised at {:.0}, and nobody was shown it so: {}",
+                    alarm.name(),
+                    alarm.last,
+                    alarm.text.line()
+                );
+                return Err(Error::new(Kind::Request, what).with(crate::Remedy::ListAlarms));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// That somebody looked at alarms.
@@ -199,6 +302,13 @@ pub fn acknowledge<'a>(
     let mut named: Vec<&ListedAlarm> = Vec::new();
     for name in names {
         for alarm in found.meant(name)? {
+            if !alarm.is_acknowledged() {
+                let what = format!(
+                    "{} ends when what it tells is mended, and not by being acknowledged",
+                    alarm.name()
+                );
+                return Err(Error::new(Kind::Request, what));
+            }
             if !named.iter().any(|a| std::ptr::eq(*a, alarm)) {
                 named.push(alarm);
             }
@@ -270,6 +380,7 @@ mod tests {
             last: Timestamp::UNIX_EPOCH,
             acknowledged: None,
             open: true,
+            ends: Ends::Acknowledged,
         };
         let alarms = vec![
             alarm("mailbox-purge", "ann@x", Some("mail")),

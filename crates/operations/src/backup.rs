@@ -1,16 +1,18 @@
 //! A school's data is backed up as its configuration says.
 
 use crate::{
-    Error, Hears, Identity, School,
+    Duty, Error, FoundAlarm, Hears, Identity, School,
     alarms::looked_at,
     blocking,
     decisions::{accept_unread, accepted_unread},
+    tell::Look,
 };
 use jiff::civil::Date;
 use std::{path::Path, sync::Arc};
-use strongroom_engine::BackupOptions;
+use strongroom_custody::heartbeat::{self, Beat};
 pub use strongroom_engine::BackupReport;
-use strongroom_model::decision::Decision;
+use strongroom_engine::{BackupOptions, HearsAlarms, MadeBefore};
+use strongroom_model::{Alarm, decision::Decision};
 use strongroom_repository::Repository;
 
 /// Keeps that somebody knows of items that the newest snapshot names as not read: who, why, until
@@ -56,5 +58,40 @@ pub async fn back_up(
     options.accepted = accepted_unread(decided, school.today());
     options.acknowledged = looked_at(decided);
     options.stop = school.host().stop.clone();
+    options.made_before = made_before(school);
+    options.removed_by_us = school.removed_by_us();
+    let of = school.clone();
+    options.hears_alarms = HearsAlarms::new(move |found| heard(&of, found));
     Ok(strongroom_engine::backup(repo, client, options, progress).await?)
+}
+
+/// The last snapshot that a duty of this host made, as it was noted.
+pub(crate) fn made(beat: Option<&Beat>) -> Option<MadeBefore> {
+    let last = beat?.last.as_ref()?;
+    let (snapshot, tags) = (last.snapshot.clone()?, last.tags.clone().unwrap_or_default());
+    Some(MadeBefore { snapshot, time: last.began, tags })
+}
+
+/// The same of a duty, from the notes in a school's folder. Notes that cannot be read say nothing
+/// here: how the school stands says so of them.
+pub(crate) fn made_by(dir: &Path, duty: Duty) -> Option<MadeBefore> {
+    let kept = heartbeat::read(dir);
+    let kept = kept.inspect_err(|e| tracing::warn!("what was made before is not known: {e}"));
+    made(kept.ok()??.duties.get(duty.name()))
+}
+
+fn made_before(school: &School) -> Option<MadeBefore> {
+    let dir = school.state();
+    let dir = dir.inspect_err(|e| {
+        tracing::warn!("what was made before is not known: {}", e.sentence());
+    });
+    made_by(&dir.ok()?, Duty::Backup)
+}
+
+/// What a backup found until now is told, and noted as standing, whether it makes a snapshot or
+/// not.
+fn heard(school: &School, found: &[Alarm]) {
+    let found: Vec<FoundAlarm> = found.iter().map(FoundAlarm::of).collect();
+    school.note_raised(Duty::Backup, &found);
+    school.tell_what(Duty::Backup.name(), &found, Look::Part);
 }

@@ -1,5 +1,5 @@
 use crate::{
-    Duty, Error, Host, Kind, Remedy,
+    Duty, Error, Host, Kind, Remedy, backup,
     config::{Config, RepositoryEntry, TenantEntry, VaultEntry},
     files::secrets,
     place::{self, Doing, Place},
@@ -12,9 +12,10 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::heartbeat;
-use strongroom_engine::{publish, replicate, seal};
+use strongroom_engine::{MadeBefore, publish, replicate, seal};
+use strongroom_model::Series;
 use strongroom_objects::{VaultRest, VaultSettings};
-use strongroom_repository::{Glance, Id, Repository};
+use strongroom_repository::{Glance, Id, Repository, Snapshot, heads};
 
 /// Which school is meant, and what is taken in the place of what the configuration names.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,13 @@ pub struct Copy2 {
     cache_dir: Option<PathBuf>,
     whose: Whose,
 }
+
+/// Whose duties make snapshots, and of which series.
+const DUTIES: [(Duty, Series); 2] =
+    [(Duty::Backup, Series::DATA), (Duty::Settings, Series::SETTINGS)];
+
+/// The last snapshot that a duty made, and of which series.
+type MadeBy = (Duty, Series, MadeBefore);
 
 /// What stands for it.
 #[derive(Clone)]
@@ -290,6 +298,53 @@ impl Copy2 {
         let (at, snapshot) = last.max_by_key(|(at, _)| *at)?;
         let name = &tenant.name;
         Some(format!("this host noted snapshot {snapshot:.8} of {name} there on {at:.0}"))
+    }
+
+    /// The last snapshots that this host made there, of each series that it has a duty to, and the
+    /// school's name in them.
+    pub(crate) fn made_before(&self) -> Option<(String, Vec<MadeBy>)> {
+        let (tenant, config) = self.kept_there()?;
+        let dir = config.state_dir().join(&tenant.name);
+        let of = |(duty, series)| Some((duty, series, backup::made_by(&dir, duty)?));
+        Some((tenant.name.clone(), DUTIES.into_iter().filter_map(of).collect()))
+    }
+
+    /// What will lie there by this host's own doing: of what it made before, that which is not
+    /// among these is let go, and missed by nobody.
+    pub fn keeps_only(&self, all: &[(Id, Snapshot)]) {
+        let Some((school, made)) = self.made_before() else { return };
+        for (duty, series, made) in made {
+            if all.iter().any(|(id, _)| id.to_string() == made.snapshot) {
+                continue;
+            }
+            let left =
+                heads(all, &school, &series).last().copied().map(|(id, s)| (id.to_string(), s));
+            self.now_made(duty, left);
+        }
+    }
+
+    /// The same of what lies there now. It blocks.
+    ///
+    /// # Errors
+    /// As [`Copy2::open`].
+    pub fn keeps_only_what_lies_there(&self) -> Result<(), Error> {
+        self.keeps_only(&self.glance(None)?.snapshots);
+        Ok(())
+    }
+
+    fn now_made(&self, duty: Duty, left: Option<(String, &Snapshot)>) {
+        let Some((tenant, config)) = self.kept_there() else { return };
+        let dir = config.state_dir().join(&tenant.name);
+        let noted = heartbeat::note(&dir, duty.name(), self.now(), |beat| {
+            if let Some(last) = &mut beat.last {
+                last.tags = left.as_ref().map(|(_, s)| s.tags.clone());
+                last.began = left.as_ref().map_or(last.began, |(_, s)| s.time);
+                last.snapshot = left.map(|(id, _)| id);
+            }
+        });
+        if let Err(e) = noted {
+            tracing::warn!("{}: that snapshots were let go is not kept: {e}", tenant.name);
+        }
     }
 
     /// The school that keeps its backups there, as the configuration says.

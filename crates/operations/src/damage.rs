@@ -5,6 +5,7 @@
 //! was read last, and from no calendar: a night that was missed misses no part. Damage stands until
 //! a check finds it over that reads what it was found in: the same part, or all.
 
+use crate::check::GONE;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -159,6 +160,7 @@ pub(crate) fn note(
         ReadData::None | ReadData::All | ReadData::Percent { .. } => None,
     };
     all.damage.retain(|row| match row.known() {
+        Some(d) if d.text.starts_with(GONE) => found.contains(&d.text),
         Some(d) if look == ReadData::All || part.is_some() && d.part == part => {
             found.contains(&d.text)
         }

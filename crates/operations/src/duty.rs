@@ -6,7 +6,7 @@ use crate::{
     damage::{self, Part, Standing},
     files::cache::{self, Purpose},
     replicate::Replicated,
-    tell::Look,
+    tell::{self, Look},
 };
 use jiff::Timestamp;
 use std::{
@@ -17,7 +17,7 @@ use std::{
 };
 use strongroom_custody::{
     MirrorReport,
-    heartbeat::{self, Beat, Counts, LastRun},
+    heartbeat::{self, Beat, Counts, LastRun, Raised},
     plain,
 };
 use strongroom_engine::{
@@ -144,6 +144,27 @@ impl School {
         attempt
     }
 
+    /// Alarms that an attempt found since then which came to no end.
+    pub(crate) fn raised_since(&self, duty: Duty, from: Timestamp) -> Vec<Raised> {
+        let dir = self.state().ok();
+        let kept = dir.and_then(|dir| heartbeat::read(&dir).ok().flatten());
+        let beat = kept.as_ref().and_then(|all| all.duties.get(duty.name()));
+        let raised = beat.map(Beat::raised).unwrap_or_default().iter();
+        raised.filter(|r| r.last >= from).cloned().collect()
+    }
+
+    /// Notes alarms that an attempt found which may come to no end.
+    pub(crate) fn note_raised(&self, duty: Duty, found: &[FoundAlarm]) {
+        let (found, now) = (tell::alarms(found), self.now());
+        let noted = self.state().map_err(|e| e.sentence()).and_then(|dir| {
+            let note = |beat: &mut Beat| beat.raise(&found, now);
+            heartbeat::note(&dir, duty.name(), now, note).map_err(|e| e.to_string())
+        });
+        if let Err(why) = noted {
+            self.unnoted(duty, &why);
+        }
+    }
+
     fn unnoted(&self, duty: Duty, why: &str) {
         let name = self.name();
         tracing::warn!("{name}: that this {} was done is not kept: {why}", duty.name());
@@ -195,6 +216,8 @@ impl Attempt {
             says(&mut last, beat.last.as_ref());
             (beat.done, beat.failed) = (Some(ended), None);
             (beat.code, beat.last) = (Some(ending.code()), Some(last));
+            // What attempts before found is in what was made now, or was looked at again.
+            beat.raised = None;
         });
         self.school.tell(&self.failures(), &[]);
     }
@@ -240,12 +263,7 @@ impl Attempt {
 
     /// A backup ended.
     pub fn backed_up(self, r: &BackupReport) {
-        let raised = r.alarms.iter().map(|a| FoundAlarm {
-            kind: a.kind.as_str().to_owned(),
-            subject: a.subject(),
-            severity: Some(a.severity),
-            text: a.text.line().to_string(),
-        });
+        let raised = r.alarms.iter().map(FoundAlarm::of);
         let standing = r.standing.iter().map(|row| FoundAlarm {
             kind: row.code().to_owned(),
             subject: row.subject(),
@@ -254,10 +272,14 @@ impl Attempt {
         });
         let found = raised.chain(standing).collect::<Vec<_>>();
         let Some(snapshot) = &r.snapshot else {
-            let lost = r.alarms.first().map(|a| format!("{}: {}", a.kind.as_str(), a.text.line()));
+            self.school
+                .note_raised(self.duty, &r.alarms.iter().map(FoundAlarm::of).collect::<Vec<_>>());
+            // What ended the run came last.
+            let lost = r.alarms.last().map(|a| format!("{}: {}", a.kind.as_str(), a.text.line()));
             let why = lost.unwrap_or_else(|| "nothing could be read".to_owned());
             self.failed(r.ending(), &why);
-            return self.tell(&found);
+            // Of the data little was looked at: what an attempt before found there stands.
+            return self.school.tell_what(self.duty.name(), &found, Look::Part);
         };
         let owners: BTreeSet<&str> =
             r.coverage.iter().map(|c| c.scope.as_str()).filter(|s| *s != TENANT).collect();

@@ -75,6 +75,8 @@ impl Kind {
 /// What somebody can do about an error. Each face has its own words for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
+    /// The alarms that stand are listed.
+    ListAlarms,
     /// Name another file as the configuration.
     OtherConfiguration,
     /// Have all that is wrong in the configuration named.

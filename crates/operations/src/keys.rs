@@ -151,6 +151,8 @@ pub async fn make(copy2: &Copy2, anew: bool, wanted: Option<SheetsWanted>) -> Re
         let (writer, now) = (copy2.host().writer(), copy2.now());
         let tenant = copy2.tenant_id();
         let repo = Repository::init_for(store, &password, &cache, writer, now, tenant)?;
+        // Who says so lets go what this host noted of the one before.
+        copy2.keeps_only(&[]);
         let sheets = wanted.map(|wanted| sheets::write(repo.key(), &repo.id(), &wanted));
         let sheets = sheets.transpose()?.unwrap_or_default();
         Ok(Made { place: at.to_string(), id: repo.id(), sheets })

@@ -155,6 +155,8 @@ pub async fn rebuild(school: &School, progress: Hears) -> Result<ReplicateReport
         };
         let mut report = copies::from_vault(vault.as_ref(), &key, to.as_ref(), progress.as_ref())?;
         rebuilding.map_or(Ok(()), Rebuilding::done)?;
+        // What came after the vault's last session went with the copy that was lost.
+        repository.keeps_only_what_lies_there()?;
         if !report.lost.is_empty() {
             match Repository::with_key(to, key, &cache, repository.host().writer()) {
                 Ok(repo) => copies::name_items(&repo, &mut report),

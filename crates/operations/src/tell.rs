@@ -18,7 +18,7 @@ use strongroom_custody::{
     heartbeat::{self, TELL},
     look_again,
 };
-use strongroom_model::{AlarmSeverity, Record, RecordError, Row, Stored, Untrusted};
+use strongroom_model::{Alarm, AlarmSeverity, Record, RecordError, Row, Stored, Untrusted};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
 
 /// Something wrong that was found.
@@ -39,6 +39,16 @@ impl FoundAlarm {
     pub fn high(kind: &str, subject: &str, text: impl Into<String>) -> Self {
         let (kind, subject) = (kind.to_owned(), subject.to_owned());
         Self { kind, subject, severity: Some(AlarmSeverity::High), text: text.into() }
+    }
+
+    /// One that a run raised.
+    pub(crate) fn of(alarm: &Alarm) -> Self {
+        Self {
+            kind: alarm.kind.as_str().to_owned(),
+            subject: alarm.subject(),
+            severity: Some(alarm.severity),
+            text: alarm.text.line().to_string(),
+        }
     }
 }
 
@@ -281,7 +291,7 @@ fn untold(dir: &Path) -> Option<(jiff::Timestamp, String)> {
     heartbeat::read(dir).ok()??.duties.get(TELL)?.failed.clone()
 }
 
-fn alarms(found: &[FoundAlarm]) -> Vec<HostAlarm> {
+pub(crate) fn alarms(found: &[FoundAlarm]) -> Vec<HostAlarm> {
     found.iter().map(|f| HostAlarm::new(&f.kind, &f.subject, &f.text)).collect()
 }
 

@@ -286,6 +286,11 @@ pub trait OwnerPlan: Send + Sync + std::fmt::Debug {
     /// What it will cost.
     fn cost(&self) -> RestoreCost;
 
+    /// Items that it deletes, since an attacker left them.
+    fn removes(&self) -> Vec<ItemId> {
+        Vec::new()
+    }
+
     /// Carries it out. One item that fails stops no other.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! Alarms of earlier runs. One that speaks of the data stands until somebody has looked at it: a
 //! quiet run after an attack is not clean, since what the attack destroyed is still destroyed.
 
-use super::{alarms::EVERYBODY, newest, run::Run};
+use super::{Base, alarms::EVERYBODY, newest, run::Run};
 use crate::{Error, layout};
 use jiff::{Timestamp, civil::Date};
 use strongroom_model::{Alarm, AlarmList, AlarmSeverity, Record, RecordError, Row};
-use strongroom_repository::{Node, Repository, Snapshot};
+use strongroom_repository::{Node, Repository, Snapshot, TAG_CLEAN};
 
 /// An alarm that stands, with the times that tell it from the same one raised again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +75,26 @@ pub fn standing_alarms(repo: &Repository, tenant: &str) -> Result<Vec<StandingAl
         }
         None => Ok(Vec::new()),
     }
+}
+
+/// Grave alarms of the newest finished snapshot that nobody acknowledges: of access and of budget.
+/// They are over with the next one that does not raise them.
+///
+/// # Errors
+/// As [`standing_alarms`].
+pub fn passing_alarms(repo: &Repository, tenant: &str) -> Result<Vec<StandingAlarm>, Error> {
+    let Some((_, snapshot)) = Base::of(repo, tenant)?.head else { return Ok(Vec::new()) };
+    if snapshot.has_tag(TAG_CLEAN) {
+        return Ok(Vec::new());
+    }
+    let list = kept(repo, &snapshot)?;
+    let stands = standing(&list, snapshot.time);
+    let is_passing = |row: &Row<Alarm>| match row.known() {
+        Some(a) => a.severity == AlarmSeverity::High && !a.kind.is_of_data(),
+        None => !stands.iter().any(|s| s.row.code() == row.code()),
+    };
+    let rows = list.alarms.iter().filter(|row| is_passing(row)).cloned();
+    Ok(rows.map(|row| StandingAlarm::found(row, snapshot.time)).collect())
 }
 
 fn standing(list: &AlarmList, in_snapshot_of: Timestamp) -> Vec<StandingAlarm> {

@@ -84,12 +84,12 @@ impl Run {
                     ),
                 );
             }
-            if p.renamed >= RENAMES_MIN && p.renamed * 100 >= p.before() * RENAMES_PERCENT {
+            if p.renamed() >= RENAMES_MIN && p.renamed() * 100 >= p.before() * RENAMES_PERCENT {
                 raise(
                     AlarmKind::RenameStorm,
                     AlarmSeverity::High,
-                    p.renamed,
-                    format!("{} of {} files got another extension", p.renamed, p.before()),
+                    p.renamed(),
+                    format!("{} of {} files got another extension", p.renamed(), p.before()),
                 );
             }
             if let Some(severity) = of_deletions(p.deleted, p.before()) {

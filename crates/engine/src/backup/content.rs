@@ -263,7 +263,7 @@ impl Belongings {
         let is_same = |o: &Node| o.name == node.name && o.content() == node.content();
         let is_known = old.as_ref().is_some_and(is_same);
         self.place_content(c, item.id(), &facts, (&dir, node, beside), (base, older.nodes))?;
-        self.watch(&facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
+        self.watch(item.id(), &facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
         match old {
             Some(_) => run.count_changed(main.size_bytes),
             None => {
@@ -326,7 +326,7 @@ impl Belongings {
     }
 
     /// What the pattern of the run is made of.
-    fn watch(&self, facts: &Facts, before: Option<(&Facts, bool)>, versions: u32) {
+    fn watch(&self, id: &ItemId, facts: &Facts, before: Option<(&Facts, bool)>, versions: u32) {
         let Some(j) = &facts.judgement else { return };
         let had = before.and_then(|(f, _)| f.file.as_ref()).and_then(|f| f.versions);
         let flushed = had.is_some_and(|had| had > versions);
@@ -339,7 +339,7 @@ impl Belongings {
             }
             p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
             p.notes += u64::from(j.reasons.contains(&VerdictReason::RansomNote));
-            p.renamed += u64::from(j.reasons.contains(&VerdictReason::ExtensionAppended));
+            p.rename(id, j.reasons.contains(&VerdictReason::ExtensionAppended));
         });
     }
 

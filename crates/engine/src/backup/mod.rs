@@ -16,14 +16,16 @@ mod round;
 mod run;
 mod seen;
 mod stop;
+mod told;
 
-pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, standing_alarms};
+pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, passing_alarms, standing_alarms};
 pub use run::{BackupReport, Coverage, SkippedItem, Verdicts};
 pub use stop::{Interrupted, Stop};
+pub use told::{HearsAlarms, MadeBefore};
 
 use crate::{Error, Progress, layout};
 use run::Run;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 use strongroom_model::{
     Alarm, AlarmKind, AlarmSeverity, ItemId, Record, RecordError, Role, Row, Series, Untrusted,
 };
@@ -60,6 +62,12 @@ pub struct BackupOptions {
     /// Items that are known not to be readable: they stand in the coverage, and make no run
     /// partial. They are asked for again all the same.
     pub accepted: Vec<Accepted>,
+    /// The last finished snapshot that the host made whose run it is; none where it knows of none.
+    pub made_before: Option<MadeBefore>,
+    /// Items that a restore of ours deleted: that they are gone is nobody's attack.
+    pub removed_by_us: HashSet<ItemId>,
+    /// Hears of alarms before there is a report.
+    pub hears_alarms: HearsAlarms,
     /// Ends the run with what it has.
     pub stop: Stop,
 }
@@ -127,6 +135,9 @@ impl BackupOptions {
             checkpoint_s: 300,
             acknowledged: Vec::new(),
             accepted: Vec::new(),
+            made_before: None,
+            removed_by_us: HashSet::new(),
+            hears_alarms: HearsAlarms::default(),
             stop: Stop::default(),
         }
     }
@@ -239,6 +250,10 @@ pub async fn backup(
     if let Some(told) = lock.release_or_tell() {
         run.progress.note(&told);
     }
+    // Who gets no report hears of what was found all the same.
+    if outcome.is_err() {
+        tokio::task::block_in_place(|| run.tell_found());
+    }
     outcome
 }
 
@@ -336,7 +351,11 @@ async fn read_owners(
         let now = run.client.clock().now();
         lock.renew(&run.repo, now)?;
         if run.checkpoint_is_due(now) {
-            tokio::task::block_in_place(|| run.checkpoint())?;
+            tokio::task::block_in_place(|| {
+                let kept = run.checkpoint();
+                run.tell_found();
+                kept
+            })?;
         }
     }
 }

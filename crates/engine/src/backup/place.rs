@@ -315,9 +315,12 @@ impl Belongings {
                 j.raise(by_name.verdict, reason);
             }
             let appended = name.strip_prefix(old).is_some_and(|r| r.starts_with('.'));
-            self.pattern(|p| p.renamed += u64::from(appended));
+            let is_back = old.strip_prefix(name).is_some_and(|r| r.starts_with('.'));
+            if appended || is_back {
+                self.pattern(|p| p.rename(item.id(), appended));
+            }
             // The old name is back: what its name alone said no longer holds.
-            if old.strip_prefix(name).is_some_and(|r| r.starts_with('.'))
+            if is_back
                 && before.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Suspicious)
             {
                 j = Judgement::clean();

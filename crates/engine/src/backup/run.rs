@@ -278,6 +278,7 @@ impl Run {
         for SkippedItem { scope, id, name, cause } in told_once {
             run.skip(scope.as_str(), &id, name, cause);
         }
+        run.look_for_what_was_made(&run.repo.snapshots()?);
         Ok(run)
     }
 

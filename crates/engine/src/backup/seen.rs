@@ -10,7 +10,7 @@ use crate::{Error, layout};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     pin::pin,
     sync::{PoisonError, RwLock, RwLockWriteGuard},
@@ -27,7 +27,11 @@ pub(crate) struct Pattern {
     /// Where none were: those that came since, with those of them that went again.
     came: u64,
     pub(crate) deleted: u64,
-    pub(crate) renamed: u64,
+    /// Files that got another extension behind their own, by id: one that is looked at again, or
+    /// gets its old name back, is not two.
+    renamed: BTreeSet<ItemId>,
+    /// More of them, which an older program counted and did not name.
+    renamed_before: u64,
     pub(crate) notes: u64,
     pub(crate) encrypted: u64,
     pub(crate) flushed: u64,
@@ -47,6 +51,19 @@ impl Pattern {
             Some(0) => self.came = stored + self.deleted,
             Some(_) => {}
         }
+    }
+
+    /// A file has another extension behind its own, or has it no more.
+    pub(crate) fn rename(&mut self, id: &ItemId, is_renamed: bool) {
+        match is_renamed {
+            true => drop(self.renamed.insert(id.clone())),
+            false => drop(self.renamed.remove(id)),
+        }
+    }
+
+    /// How many files got another extension.
+    pub(crate) fn renamed(&self) -> u64 {
+        self.renamed.len() as u64 + self.renamed_before
     }
 
     /// Of how many items the counts are.
@@ -149,6 +166,9 @@ struct PatternRow {
     before: u64,
     deleted: u64,
     renamed: u64,
+    /// Whose renames these are. Absent in what older programs wrote, which did not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renamed_ids: Option<BTreeSet<ItemId>>,
     notes: u64,
     encrypted: u64,
     flushed: u64,
@@ -177,7 +197,8 @@ impl Unfinished {
                 workload: (*workload).to_owned(),
                 before: p.before.unwrap_or_default(),
                 deleted: p.deleted,
-                renamed: p.renamed,
+                renamed: p.renamed(),
+                renamed_ids: Some(p.renamed.clone()),
                 notes: p.notes,
                 encrypted: p.encrypted,
                 flushed: p.flushed,
@@ -205,11 +226,13 @@ impl Unfinished {
         let mut seen = Seen { told_once: self.told_once, ..Seen::new(self.began) };
         for row in self.patterns {
             let profile = strongroom_workloads::by_name(&row.workload)?.profile();
+            let ids = row.renamed_ids.unwrap_or_default();
             let pattern = Pattern {
                 before: Some(row.before),
                 came: 0,
                 deleted: row.deleted,
-                renamed: row.renamed,
+                renamed_before: row.renamed.saturating_sub(ids.len() as u64),
+                renamed: ids,
                 notes: row.notes,
                 encrypted: row.encrypted,
                 flushed: row.flushed,

@@ -113,6 +113,13 @@ pub struct DataRestorePlan {
     work: Arc<Vec<OwnerWork>>,
 }
 
+impl DataRestorePlan {
+    /// Items that it deletes, since an attacker left them: that they are gone is no attack.
+    pub fn removes(&self) -> Vec<ItemId> {
+        self.work.iter().flat_map(|work| work.plan.removes()).collect()
+    }
+}
+
 /// All that is to be done for one owner in one workload.
 #[derive(Debug)]
 struct OwnerWork {

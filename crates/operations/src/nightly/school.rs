@@ -3,7 +3,8 @@
 use super::{NightAlarm, SchoolNight, State, Step, StepRow, broke_off, gravest, retention};
 use crate::{
     Attempt, Duty, Error, Kind, School, Stop, backup::back_up, check::check, decisions::counted,
-    files::written, nightly::Chosen, replicate::Replicated, replicate::replicate, settings,
+    files::written, nightly::Chosen, protection, replicate::Replicated, replicate::replicate,
+    settings,
 };
 use std::{
     fs::{File, TryLockError},
@@ -37,6 +38,8 @@ pub(super) async fn night(school: School, stop: Stop) -> SchoolNight {
         }
     };
     let mut work = AtWork { school: school.clone(), stop, alarms: Vec::new() };
+    work.weakened().await;
+    let is_weakened = !work.alarms.is_empty();
     let mut steps: Vec<StepRow> = Vec::new();
     let mut all = vec![Step::Settings, Step::Backup, Step::Replicate, Step::Check, Step::Retention];
     all.extend(school.config().nightly.prune.then_some(Step::Prune));
@@ -64,7 +67,9 @@ pub(super) async fn night(school: School, stop: Stop) -> SchoolNight {
         school: school.name().to_owned(),
         tenant_id: Some(school.tenant().tenant_id.clone()),
         labels: Some(school.tenant().labels.clone()),
-        ending: gravest(steps.iter().map(|row| row.ending)),
+        ending: gravest(
+            steps.iter().map(|row| row.ending).chain(is_weakened.then_some(Ending::Alarm)),
+        ),
         began: Some(began),
         took_s: Some(seconds(&school, began)),
         why: None,
@@ -141,6 +146,18 @@ fn list(all: &[String]) -> String {
 }
 
 impl AtWork {
+    /// Whether the configuration protects less than at the last run.
+    async fn weakened(&mut self) {
+        let school = self.school.clone();
+        let found = match noted(move || protection::look_and_tell(&school)).await {
+            None | Some(Ok(None)) => return,
+            Some(Ok(Some(weaker))) => weaker.says,
+            Some(Err(e)) => vec![e.sentence()],
+        };
+        let kind = || "weakened".to_owned();
+        self.alarms.extend(found.into_iter().map(|text| NightAlarm { kind: kind(), text }));
+    }
+
     async fn does(&mut self, step: Step, before: &[StepRow]) -> StepRow {
         let duty = match step {
             Step::Settings => Some(Duty::Settings),
@@ -201,7 +218,9 @@ impl AtWork {
         if self.school.owes(Duty::Backup) && !is(Step::Backup, &StepRow::is_done) {
             return Some("nothing is let go in a night without a backup");
         }
-        let has_alarm = before.iter().any(|row| row.ending == Ending::Alarm);
+        // Who edits what is kept does not empty copy 2 in the same night.
+        let is_weakened = self.alarms.iter().any(|a| a.kind == "weakened");
+        let has_alarm = is_weakened || before.iter().any(|row| row.ending == Ending::Alarm);
         has_alarm.then_some("nothing is let go while an alarm stands")
     }
 
@@ -280,9 +299,22 @@ impl AtWork {
             back_up(&school, repo, Vec::new(), &kept.decisions, Arc::new(Silent)).await
         };
         // It keeps what it has read.
+        let from = self.school.now();
         let report = match apart(&self.stop, true, work).await {
             Ok(report) => report,
-            Err(e) => return self.not_done(step, attempt, e).await,
+            Err(e) => {
+                let raised = self.school.raised_since(Duty::Backup, from);
+                let row = self.not_done(step, attempt, e).await;
+                if raised.is_empty() {
+                    return row;
+                }
+                let named: Vec<String> =
+                    raised.iter().map(|r| format!("{}: {}", r.kind, r.text)).collect();
+                let text = format!("{}; alarms until then: {}", row.text, list(&named));
+                self.alarms
+                    .extend(raised.into_iter().map(|r| NightAlarm { kind: r.kind, text: r.text }));
+                return StepRow { text, ending: gravest([row.ending, Ending::Alarm]), ..row };
+            }
         };
         let mut found = Vec::new();
         found.extend(report.alarms.iter().map(|a| NightAlarm {

@@ -432,6 +432,8 @@ impl Operation for RestoreData {
                 return Err(e);
             }
         };
+        // Before anything goes: the next backup takes what was deleted here for no attack.
+        work.target.notes_removed(&work.restore.removes());
         let RestoreDataWork { repo, client, options, restore, .. } = work;
         let (is_named, folder) = (is_named(&restore), restore.folder.clone());
         let left_out = !restore.users_missing.is_empty();

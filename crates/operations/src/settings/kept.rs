@@ -88,6 +88,7 @@ pub(crate) async fn keep(
         }
         _ => Vec::new(),
     };
+    crate::grave::note(school, !changes.is_empty()).await;
     Ok(KeptSettings { report, is_first: before.is_none(), changes })
 }
 

@@ -1,7 +1,7 @@
 //! How old the copies are: as they show themselves now, or else as this host noted them.
 
 use super::{AlarmRow, CopyState, Grade, StatusFinding, age};
-use crate::{Duty, Error, Kind, School};
+use crate::{Duty, Error, Kind, School, backup::made};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::{path::PathBuf, time::Duration};
@@ -9,6 +9,7 @@ use strongroom_custody::{
     heartbeat::{Beat, Heartbeat},
     plain,
 };
+use strongroom_engine::MadeBefore;
 use strongroom_model::{AlarmKind, Record, Series};
 use strongroom_objects::{SealedSession, VaultRest};
 use strongroom_repository::{
@@ -308,8 +309,10 @@ fn shown(
     };
     // It may be the newest one, or a hold: nobody knows.
     let rotten = glance.passed_over.iter().find(|s| !s.is_foreign);
-    let made = about.noted(beat(kept, Duty::Backup)).map(|(made, _)| made);
+    let noted = about.noted(beat(kept, Duty::Backup)).map(|(noted, _)| noted);
     let heads = heads(all, name, &Series::DATA);
+    let gone_from = |made: MadeBefore| made.gone_from(all, name, &Series::DATA);
+    let lost = made(beat(kept, Duty::Backup)).and_then(gone_from);
     let Some(head) = heads.last().copied() else {
         if let Some(s) = rotten {
             unknown(&mut copy, format!("{}: {}", s.object, s.why.quoted()));
@@ -320,11 +323,11 @@ fn shown(
             found.push(StatusFinding::new(Grade::Overdue, COPY2, format!("copy 2: {why}")));
         }
         // What this host saw there stands, though nothing is left that says it.
-        let alarms = match (made, rotten) {
-            (Some(made), None) => Some(gone(&made)),
+        let alarms = match (noted, rotten) {
+            (Some(noted), None) => Some(gone(lost, &noted)),
             // It lies there, and cannot be read.
-            (Some(made), Some(_)) => {
-                let bore = of_tags(&made.snapshot, &made.tags, |_| None);
+            (Some(noted), Some(_)) => {
+                let bore = of_tags(&noted.snapshot, &noted.tags, |_| None);
                 bore.iter().any(|a| a.open).then_some(bore)
             }
             (None, None) => Some(Vec::new()),
@@ -359,13 +362,10 @@ fn shown(
     } else {
         copy.state = aged(about, head.1.time, found);
     }
-    // What this host put there, and what is there now that is older, do not go together: somebody
-    // took the newest away, and what it told with it.
-    if let Some(made) = made
-        && head.1.time < made.time
-        && !all.iter().any(|(id, _)| id.to_string() == made.snapshot)
+    if lost.is_some()
+        && let Some(noted) = noted
     {
-        alarms.extend(gone(&made));
+        alarms.extend(gone(lost, &noted));
     }
     let foreign = glance.passed_over.iter().filter(|s| s.is_foreign).count();
     if foreign > 0 {
@@ -379,22 +379,18 @@ fn shown(
 }
 
 /// What stands where the last snapshot that this host made is gone, and no newer one is there:
-/// that, and the alarms that it bore.
-fn gone(made: &Newest) -> Vec<AlarmRow> {
-    let text = format!(
-        "copy 2: snapshot {:.8}, which this host made at {:.0}, is not there any more, and no \
-         newer one is",
-        made.snapshot, made.time
-    );
-    let row = AlarmRow {
-        kind: "snapshot-gone".to_owned(),
+/// that, in these words, and the alarms that it bore.
+fn gone(says: Option<String>, made: &Newest) -> Vec<AlarmRow> {
+    let row = says.map(|text| AlarmRow {
+        kind: AlarmKind::SnapshotGone.as_str().to_owned(),
+        subject: None,
         severity: Some("high"),
         open: true,
         text,
         since: None,
-    };
+    });
     let bore = of_tags(&made.snapshot, &made.tags, |_| None);
-    std::iter::once(row).chain(bore).collect()
+    row.into_iter().chain(bore).collect()
 }
 
 /// The alarms that a snapshot of the data bears; `since` knows since when it is so.
@@ -416,6 +412,7 @@ fn of_tags(
     let mut rows: Vec<AlarmRow> = named
         .map(|(tag, kind)| AlarmRow {
             kind: plain(kind),
+            subject: None,
             severity: severity(kind),
             open: !is_clean,
             text: format!(
@@ -428,6 +425,7 @@ fn of_tags(
     if rows.is_empty() && !is_clean {
         rows.push(AlarmRow {
             kind: "not-clean".to_owned(),
+            subject: None,
             severity: Some("high"),
             open: true,
             text: format!("snapshot {snapshot:.8} is not clean, and does not say why"),

@@ -224,10 +224,11 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
         let is_alarm = |b: &&Beat| b.last.as_ref()?.code.map(|c| c == Ending::Alarm.code());
         beat(duty).filter(|b| is_alarm(b).unwrap_or(false))
     };
-    let mut out = Vec::new();
-    let mut add = |kind: &str, text: String, since: Option<Timestamp>| {
+    let mut out: Vec<AlarmRow> = Vec::new();
+    let mut add = |kind: &str, subject: Option<String>, text: String, since: Option<Timestamp>| {
         out.push(AlarmRow {
             kind: kind.to_owned(),
+            subject,
             severity: Some("high"),
             open: true,
             text,
@@ -240,19 +241,24 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
         {
             add(
                 "nothing-read",
+                None,
                 format!("{}: nothing could be read: {why}", duty.name()),
                 Some(*at),
             );
         }
     }
+    for a in Duty::ALL.into_iter().filter_map(beat).flat_map(Beat::raised) {
+        let text = format!("{}; the run that found it came to no end", a.text);
+        add(&a.kind, Some(a.subject.clone()), text, Some(a.since));
+    }
     if let Some(beat) = found(Duty::Check) {
         let text =
             "a check found damage in copy 2, and none that read the same found it over since";
-        add("damage", text.to_owned(), beat.done);
+        add("damage", None, text.to_owned(), beat.done);
     }
     if let Some(beat) = found(Duty::Replicate) {
         let text = "the last time that copy 3 was brought up to date raised an alarm";
-        add("copy-3", text.to_owned(), beat.done);
+        add("copy-3", None, text.to_owned(), beat.done);
     }
     out
 }

@@ -6,6 +6,7 @@
 //! What is not known is `null`, with a finding that says why; it is never 0.
 
 mod copies;
+mod decisions;
 mod duties;
 mod host;
 mod prometheus;
@@ -19,8 +20,8 @@ use crate::School;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::{path::PathBuf, sync::Arc, time::Duration};
-use strongroom_custody::heartbeat::Counts;
-use strongroom_model::Ending;
+use strongroom_custody::heartbeat::{Counts, Heartbeat};
+use strongroom_model::{Ending, Record};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 /// Schools that are looked at at the same time.
@@ -90,6 +91,8 @@ pub struct NotedCoverage {
 pub struct AlarmRow {
     /// Its code.
     pub kind: String,
+    /// What it is about; `null` where that is not told, or the kind says it all.
+    pub subject: Option<String>,
     /// `high`, or `notice`; `null` where that is not known.
     pub severity: Option<&'static str>,
     /// Whether it keeps snapshots from being clean: a notice does not, nor does one that somebody
@@ -216,6 +219,43 @@ pub async fn status(schools: &[School], question: StatusOptions, now: Timestamp)
     Status { v: 1, at: now, schools }
 }
 
+/// The alarms of one school that stand, as [`status`] tells them.
+pub(crate) async fn alarms_of(school: &School) -> Vec<AlarmRow> {
+    let (now, notes) = (school.now(), duties::Notes::of(std::slice::from_ref(school)));
+    let noted = notes.read(school);
+    let kept = noted.as_ref().ok().and_then(Option::as_ref);
+    let seen = copies::look(school, None, PATIENCE).await;
+    let max_age = school.config().nightly.patience();
+    let about = copies::StatusContext { school, now, max_age, offline: false };
+    let (_, alarms) = copies::copy2(&about, &seen, kept, &mut Vec::new());
+    let is_lost = noted.is_err() || notes.lost(school, kept);
+    let more = decisions::alarms(school, &notes, now, &mut Vec::new());
+    let all = alarm_rows(alarms, kept, more, is_lost);
+    all.unwrap_or_default()
+}
+
+/// Those that copy 2 tells, and those that this host noted; none where it is not known which stand.
+fn alarm_rows(
+    told: Option<Vec<AlarmRow>>,
+    kept: Option<&Record<Heartbeat>>,
+    more: Vec<AlarmRow>,
+    is_lost: bool,
+) -> Option<Vec<AlarmRow>> {
+    let mut own = duties::alarms(kept);
+    own.extend(more);
+    // The newest snapshot may tell of the same.
+    let is_told = |a: &AlarmRow| told.iter().flatten().any(|b| b.open && b.kind == a.kind);
+    own.retain(|a| !is_told(a));
+    match told {
+        Some(mut alarms) => {
+            alarms.append(&mut own);
+            let some_open = alarms.iter().any(|a| a.open);
+            (some_open || !is_lost).then_some(alarms)
+        }
+        None => own.iter().any(|a| a.open).then_some(own),
+    }
+}
+
 /// Of a school at which this program broke off.
 fn broken(school: &School) -> SchoolStatus {
     let why = "looking at it broke off by a defect of this program";
@@ -267,11 +307,8 @@ async fn one(
     row.copy2 = copy2;
     // Without the notes nobody knows what this host's own looks found.
     let is_lost = noted.is_err() || notes.lost(school, kept);
-    row.alarms = alarms.and_then(|mut alarms| {
-        alarms.extend(duties::alarms(kept));
-        let some_open = alarms.iter().any(|a| a.open);
-        (some_open || !is_lost).then_some(alarms)
-    });
+    let more = decisions::alarms(school, notes, now, &mut found);
+    row.alarms = alarm_rows(alarms, kept, more, is_lost);
     if row.alarms.is_none() {
         let why = "no copy and no note says which alarms stand";
         found.push(StatusFinding::new(Grade::Unknown, "alarms", why));

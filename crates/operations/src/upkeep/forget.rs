@@ -193,6 +193,11 @@ impl Operation for Forget {
             unchanged(&plan, &fresh, Self::MAY_GROW)?;
             let approvals = Approvals::of(&copy2, &repo)?;
             let turn = authority.begin(&plan, &approvals, &plan.undo, copy2.now())?;
+            // Before it goes: who is killed in between let it go.
+            let all = repo.snapshots_whole()?;
+            let goes = |id: &Id| forget.remove.iter().any(|(gone, _)| gone == id);
+            let left: Vec<_> = all.into_iter().filter(|(id, _)| !goes(id)).collect();
+            copy2.keeps_only(&left);
             let removed = repo.forget_planned(&forget)?;
             turn.end(copy2.now(), removed, Vec::new());
             lock.release()?;

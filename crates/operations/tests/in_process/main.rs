@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod approvals;
+mod attacked;
 mod baseline;
 mod browse;
 mod common;

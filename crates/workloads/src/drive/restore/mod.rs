@@ -366,6 +366,10 @@ impl OwnerPlan for DrivePlan {
         RestoreCost { mailbox_bytes: 0, drive_units: units.sum() }
     }
 
+    fn removes(&self) -> Vec<ItemId> {
+        self.remove.iter().map(|left| left.id.clone()).collect()
+    }
+
     fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<RestoredItem>, Stopped>> {
         Box::pin(apply(self, to))
     }
