@@ -24,7 +24,7 @@ pub mod restore;
 pub mod seal;
 
 pub use backup::{
-    Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, HearsAlarms, MadeBefore,
+    Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, HearsAlarms, MadeBefore, SkippedItem,
     StandingAlarm, Stop, Unread, backup, clear_delta_links, passing_alarms, standing_alarms,
     unread_items,
 };

@@ -11,7 +11,7 @@ use std::{
     future::Future,
     sync::Arc,
 };
-use strongroom_model::{Ending, Silent, shown_bytes};
+use strongroom_model::{Ending, Silent, Untrusted, shown_bytes};
 
 /// Held for as long as a school's night goes on, and however it ends.
 const MARK: &str = "nightly.running";
@@ -143,6 +143,16 @@ fn list(all: &[String]) -> String {
         0 => named,
         n => format!("{named}; and {n} more"),
     }
+}
+
+/// Whose it is, what it is called, its id, as somebody who accepts it names it, and why.
+fn unread_item(item: &strongroom_engine::SkippedItem) -> String {
+    let name = match item.name.line().to_string() {
+        name if name.is_empty() => String::new(),
+        name => format!(" {name}"),
+    };
+    let id = Untrusted::from(item.id.0.as_str());
+    format!("{}{name} ({}): {}", item.scope.line(), id.line(), item.cause.line())
 }
 
 impl AtWork {
@@ -335,8 +345,11 @@ impl AtWork {
             shown_bytes(report.written.bytes_stored)
         );
         if skipped > 0 {
+            let unread = report.skipped.iter().chain(&report.failed);
+            let unread: Vec<String> = unread.map(unread_item).collect();
             text.push_str(&format!(
-                "; {skipped} things could not be read, and are asked for again"
+                "; {skipped} things could not be read, and are asked for again: {}",
+                list(&unread)
             ));
         }
         if report.snapshot.is_none() {
