@@ -51,6 +51,24 @@ pub enum VerdictReason {
     Emptied,
     /// A record in a text or container of text no longer reads as text.
     TextLost,
+    /// Noise written as text (base64, hex, armour) stands where a document or a text was promised.
+    NoiseAsText,
+    /// A well-formed container holds nothing but noise.
+    NoiseInContainer,
+    /// A password hides what could be read before.
+    ProtectedNow,
+    /// Nothing of the version before is found again.
+    TraceLost,
+    /// The bytes or letters of the version before, exchanged for others or put elsewhere.
+    BytesExchanged,
+    /// Stretches are filled with one byte that were not before.
+    Wiped,
+    /// It ends where the version before went on.
+    CutShort,
+    /// The document's main part is gone, or does not read.
+    MainPartLost,
+    /// Members of a container lie in one another, so that unpacking it would have no end.
+    OverlappingMembers,
 }
 
 /// A verdict with its reasons.
