@@ -305,7 +305,7 @@ fn a_bucket_is_reached_by_the_proxy_that_everything_else_uses() {
     let child = |endpoint: &str| {
         let me = std::env::current_exe().unwrap();
         let ran = Command::new(me)
-            .args(["--exact", "a_bucket_is_reached_by_the_proxy_that_everything_else_uses"])
+            .args(["--exact", "outage::a_bucket_is_reached_by_the_proxy_that_everything_else_uses"])
             .env(CHILD, endpoint)
             .env("HTTPS_PROXY", format!("http://{proxy}"))
             .env("HTTP_PROXY", format!("http://{proxy}"))

@@ -373,9 +373,11 @@ fn what_a_restore_of_ours_did_is_no_attack_and_an_attack_on_the_same_items_is() 
             }
         }
         let report = school.backed_up();
-        println!("{is_seen} {:#?}", report.alarms);
-        assert_eq!(kinds(&report), [""; 0], "seen {is_seen}: {:#?}", report.alarms);
-        assert!(report.is_clean());
+        // Notes that no backup had seen are removed by no restore, and are told now; what was
+        // brought back is not.
+        let only = |kind: &str| !is_seen && kind == "ransom-notes";
+        assert!(kinds(&report).iter().all(|kind| only(kind)), "{:#?}", report.alarms);
+        assert_eq!(report.is_clean(), is_seen);
         // The same attack on what was just brought back.
         school.sim.attack(0, "encrypt-fast", 11).unwrap();
         school.backed_up();
@@ -411,12 +413,15 @@ fn all_alarms_are_listed_and_what_came_since_is_not_closed_unseen() {
     };
     // Access that is lost: told by a tag alone until now, and not whose.
     let denied = Fault::Status { status: 403, retry_after_s: None };
-    school.sim.set_faults(vec![Rule::new(denied, "/mailFolders").times(1)]);
+    school.sim.set_faults(vec![Rule::new(denied, "/mailFolders")]);
     school.backed_up();
     school.sim.set_faults(Vec::new());
-    assert_eq!(school.stands(false), ["permissions-narrowed"]);
+    let stands = school.stands(false);
+    assert!(!stands.is_empty() && stands.iter().all(|k| k == "permissions-narrowed"), "{stands:?}");
     let found = listed();
-    assert_eq!(how(&found), [("permissions-narrowed".to_owned(), Ends::Backup)]);
+    let narrowed = ("permissions-narrowed".to_owned(), Ends::Backup);
+    assert!(how(&found).iter().all(|how| *how == narrowed), "{:?}", found.alarms);
+    assert!(!found.alarms.is_empty());
     assert!(found.alarms[0].text.as_str().contains('@'), "{:?}", found.alarms);
     assert_eq!(found.ending(), Ending::Alarm);
     let said = Acknowledgement { by: "ada", reason: "x", until: None, key_file: None };

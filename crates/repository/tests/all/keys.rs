@@ -33,7 +33,7 @@ fn before(store: &dyn Store, changes: &[(&str, &str)], count: usize) {
 fn dear_key_files_wait_and_share_one_budget() {
     let caches = tempfile::tempdir().unwrap();
     let store = Arc::new(Memory::new());
-    init(store.clone(), caches.path());
+    init_dear(store.clone(), caches.path());
     // 2 GiB that are gone over, each: two of them are paid for.
     before(store.as_ref(), &[("\"N\":32768", "\"N\":131072"), ("\"p\":1", "\"p\":16")], 40);
     let open =

@@ -444,7 +444,7 @@ fn one_object_that_cannot_be_healed_keeps_no_other_from_it() {
 fn key_files_that_ask_for_too_much_or_make_no_sense_are_passed_over() {
     let caches = tempfile::tempdir().unwrap();
     let store = Arc::new(Memory::new());
-    init(store.clone(), caches.path());
+    init_dear(store.clone(), caches.path());
     let good = store
         .get(&Key::new(Kind::Keys, &store.list(Kind::Keys).unwrap()[0].name).unwrap())
         .unwrap();

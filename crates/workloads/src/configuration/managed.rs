@@ -24,7 +24,7 @@ const JOB_S_MAX: u64 = 900;
 /// The longest wait between two looks at a job, in seconds.
 const LOOK_S_MAX: u64 = 10;
 /// Types that the service refuses are left out and asked about no more than so often.
-const TRIES: usize = 3;
+const TRIES: i64 = 3;
 /// What our jobs are called. Names have 8 to 32 letters, digits and spaces, and no two jobs share
 /// one.
 const NAME: &str = "Strongroom";
@@ -88,6 +88,7 @@ pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>,
     Ok(out)
 }
 
+const CONFLICT: u16 = 409;
 const JOBS: &str = "admin/configurationManagement/configurationSnapshotJobs";
 const SNAPSHOTS: &str = "admin/configurationManagement/configurationSnapshots";
 /// Without these names the service leaves them out.
@@ -147,8 +148,12 @@ async fn start(
                 .await;
         }
     }
-    let name = format!("{NAME} {}", client.clock().now().strftime("%Y%m%d %H%M%S"));
-    let mut tries = 0;
+    let named = |later_s: i64| {
+        let at = client.clock().now() + jiff::SignedDuration::from_secs(later_s);
+        format!("{NAME} {}", at.strftime("%Y%m%d %H%M%S"))
+    };
+    let mut name = named(0);
+    let mut tries = 0_i64;
     loop {
         tries += 1;
         let resources: Vec<&str> = wanted.iter().map(|m| m.resource).collect();
@@ -164,6 +169,8 @@ async fn start(
                     )
                 });
             }
+            // The job of a run that ended in this very second bears the name: it may be at work.
+            Err(e) if e.status == Some(CONFLICT) && tries <= TRIES => name = named(tries),
             Err(e) if e.kind == ErrorKind::BadRequest && tries <= TRIES => {
                 let before = wanted.len();
                 let text = e.text.as_str().to_lowercase();
