@@ -1,15 +1,13 @@
 //! A kill before and after every write of a backup, through the engine itself, with a store that
 //! forgets what was not flushed.
+
+use crate::{client_of, put_key, who};
 use graph_sim::{Addresses, SeedPlan, Settings, Sim};
 use std::{path::Path, sync::Arc};
 use strongroom_engine::{BackupOptions, BackupReport, Error, Silent, backup, clean};
-use strongroom_objects::{Key, Kind, Store, testing::Memory};
-use strongroom_repository::{Repository, Writer};
-use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
-
-fn who() -> Writer {
-    Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }
-}
+use strongroom_objects::testing::Memory;
+use strongroom_repository::Repository;
+use strongroom_workloads::Client;
 
 async fn run(
     store: &Arc<Memory>,
@@ -32,28 +30,7 @@ async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
     })
     .unwrap();
     let server = sim.serve(Addresses::default(), &dir.path().join("t")).await.unwrap();
-    let tenant = &server.ready.tenants[0];
-    let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
-    let settings = GraphSettings {
-        authority: server.ready.https.parse().unwrap(),
-        graph: server.ready.https.parse().unwrap(),
-        tenant: tenant.tenant_id.clone(),
-        application_id: app.application_id.clone(),
-        credential: strongroom_graph::Credential::Certificate {
-            pem: std::fs::read_to_string(&app.certificate_file).unwrap().into(),
-        },
-        ca_file: Some(server.ready.ca_file.clone().into()),
-        user_agent: "test".into(),
-    };
-    let client = Arc::new(
-        Client::new(
-            settings,
-            Arc::new(strongroom_graph::TokioClock),
-            Arc::new(Budget::new(false)),
-            RetryLimits::default(),
-        )
-        .unwrap(),
-    );
+    let client = client_of(&server);
     let expected = sim.items(0).len();
     let malware = sim.malware(0);
     for forget in [false, true] {
@@ -61,8 +38,7 @@ async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
         loop {
             let cache = tempfile::tempdir().unwrap();
             let store = Arc::new(Memory::new());
-            let (name, file) = cheap_key::key_file("x");
-            store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
+            put_key(store.as_ref());
             drop(
                 Repository::init(
                     store.clone(),

@@ -12,7 +12,7 @@ mod series;
 mod stored;
 mod trips;
 
-use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
+use graph_sim::{Addresses, Fault, Rule, SeedPlan, Server, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};
 use sim_transport::{VirtualTime, in_process};
 use std::{path::Path, sync::Arc, time::Instant};
@@ -43,6 +43,25 @@ fn repository(cache: &Path) -> Arc<Repository> {
 fn put_key(store: &dyn Store) {
     let (name, file) = cheap_key::key_file("x");
     store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
+}
+
+/// Reads through TLS and sockets, as the program does.
+fn client_of(server: &Server) -> Arc<Client> {
+    let tenant = &server.ready.tenants[0];
+    let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
+    let settings = GraphSettings {
+        authority: server.ready.https.parse().unwrap(),
+        graph: server.ready.https.parse().unwrap(),
+        tenant: tenant.tenant_id.clone(),
+        application_id: app.application_id.clone(),
+        credential: strongroom_graph::Credential::Certificate {
+            pem: std::fs::read_to_string(&app.certificate_file).unwrap().into(),
+        },
+        ca_file: Some(server.ready.ca_file.clone().into()),
+        user_agent: "test".into(),
+    };
+    let (clock, budget) = (Arc::new(strongroom_graph::TokioClock), Arc::new(Budget::new(false)));
+    Arc::new(Client::new(settings, clock, budget, RetryLimits::default()).unwrap())
 }
 
 fn school(throttle: ThrottleSettings) -> Sim {
@@ -430,25 +449,11 @@ fn the_same_school_over_sockets() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let server = runtime.block_on(sim.serve(Addresses::default(), &dir.path().join("t"))).unwrap();
-    let tenant = &server.ready.tenants[0];
-    let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
-    let settings = GraphSettings {
-        authority: server.ready.https.parse().unwrap(),
-        graph: server.ready.https.parse().unwrap(),
-        tenant: tenant.tenant_id.clone(),
-        application_id: app.application_id.clone(),
-        credential: strongroom_graph::Credential::Certificate {
-            pem: std::fs::read_to_string(&app.certificate_file).unwrap().into(),
-        },
-        ca_file: Some(server.ready.ca_file.clone().into()),
-        user_agent: "test".into(),
-    };
-    let (clock, budget) = (Arc::new(strongroom_graph::TokioClock), Arc::new(Budget::new(false)));
-    let client = Client::new(settings, clock, budget, RetryLimits::default()).unwrap();
+    let client = client_of(&server);
     let repo = repository(dir.path());
     let options = BackupOptions::new("school", dir.path());
     let began = Instant::now();
-    let run = backup(repo.clone(), Arc::new(client), options, Arc::new(Silent));
+    let run = backup(repo.clone(), client, options, Arc::new(Silent));
     let report = runtime.block_on(runtime.spawn(run)).unwrap().unwrap();
     println!("over sockets: {} ms", began.elapsed().as_millis());
     assert!(is_whole(&sim, &report), "{:?} {:?}", report.skipped, report.failed);

@@ -1,24 +1,22 @@
 //! What was stored and cannot be understood is never read as empty: alarms, lists of items to ask
 //! for again, holds, as a damaged disk or a newer program leaves them.
+
+use crate::{client_of, put_key, who};
 use graph_sim::{Addresses, SeedPlan, Server, Settings, Sim};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{
     AcknowledgedAlarm, BackupOptions, BackupReport, Error, Silent, backup, clean, standing_alarms,
 };
-use strongroom_objects::{Key, Kind, Store, testing::Memory};
-use strongroom_repository::{Cut, Found, Id, Node, Repository, Snapshot, TreeEditor, Writer};
-use strongroom_workloads::{Budget, Client, RetryLimits, Settings as GraphSettings};
+use strongroom_objects::testing::Memory;
+use strongroom_repository::{Cut, Found, Id, Node, Repository, Snapshot, TreeEditor};
+use strongroom_workloads::Client;
 
 struct School {
     _server: Server,
     client: Arc<Client>,
     store: Arc<Memory>,
     dir: tempfile::TempDir,
-}
-
-fn who() -> Writer {
-    Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }
 }
 
 impl School {
@@ -33,34 +31,15 @@ impl School {
         })
         .unwrap();
         let server = sim.serve(Addresses::default(), &dir.path().join("t")).await.unwrap();
-        let tenant = &server.ready.tenants[0];
-        let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
-        let settings = GraphSettings {
-            authority: server.ready.https.parse().unwrap(),
-            graph: server.ready.https.parse().unwrap(),
-            tenant: tenant.tenant_id.clone(),
-            application_id: app.application_id.clone(),
-            credential: strongroom_graph::Credential::Certificate {
-                pem: std::fs::read_to_string(&app.certificate_file).unwrap().into(),
-            },
-            ca_file: Some(server.ready.ca_file.clone().into()),
-            user_agent: "test".into(),
-        };
-        let client = Client::new(
-            settings,
-            Arc::new(strongroom_graph::TokioClock),
-            Arc::new(Budget::new(false)),
-            RetryLimits::default(),
-        );
+        let client = client_of(&server);
         let store = Arc::new(Memory::new());
         let password = "x".to_owned().into();
-        let (name, file) = cheap_key::key_file("x");
-        store.put(&Key::new(Kind::Keys, &name).unwrap(), &file).unwrap();
+        put_key(store.as_ref());
         drop(
             Repository::init(store.clone(), &password, dir.path(), who(), jiff::Timestamp::now())
                 .unwrap(),
         );
-        Self { _server: server, client: Arc::new(client.unwrap()), store, dir }
+        Self { _server: server, client, store, dir }
     }
 
     fn cache(&self) -> PathBuf {

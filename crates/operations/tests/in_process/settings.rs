@@ -10,11 +10,13 @@ use serde_json::json;
 use std::{fs, path::Path, sync::Arc};
 use strongroom_model::{Ending, Record, Silent, decision::DecisionKind, plan::Plan};
 use strongroom_operations::{
-    Error, Kind,
+    Error, Identity, Kind,
     approvers::{self, Approves, Asker},
     plan::{Authority, Operation, PlanId, Undo},
     settings::{RestoreSettings, RestoreSettingsRequest},
 };
+
+use strongroom_workloads::configuration::{self, With};
 
 impl Tenant {
     fn planned(&self, to: &str) -> PlanId {
@@ -380,4 +382,22 @@ fn settings_of_a_school_with_approvers_are_put_back_and_undone_by_approval_alone
     let strange = outside(&tenant.store().get(&undo).unwrap(), &tenant.sent(), &tenant.repo());
     assert!(strange.is_empty(), "{strange:#?}");
     assert_eq!(tenant.stands(), attacked);
+}
+
+/// Each run asks for a job of its own, whose name only one can bear: of two that begin in one
+/// second neither is without what it asks for.
+#[test]
+fn two_readings_within_one_second_are_both_whole() {
+    let tenant = Tenant::new();
+    let school = tenant.school();
+    let both = tenant.time.run(async move {
+        let reader = school.client(Identity::Read).unwrap();
+        let read = || configuration::read(&reader, "riverside", With::Managed, &Silent);
+        let (one, other) = tokio::join!(read(), read());
+        [one.unwrap(), other.unwrap()]
+    });
+    for read in both {
+        let c = &read.collections["exchange/accepted-domains"];
+        assert!(!c.objects.is_empty(), "{:?}", c.state);
+    }
 }
