@@ -385,10 +385,13 @@ impl Marks {
     }
 }
 
-/// A directory of this process's own, with the runs that are there now; they never change, so links
+/// A directory of this opening's own, with the runs that are there now; they never change, so links
 /// will do.
 fn copy(dir: &Path, key: &MasterKey) -> Result<PathBuf, Error> {
-    let own = dir.with_extension(format!("index-{}", std::process::id()));
+    // One process may open a repository twice at a time, and neither takes the other's away.
+    static COPIES: AtomicU64 = AtomicU64::new(0);
+    let number = COPIES.fetch_add(1, Ordering::Relaxed);
+    let own = dir.with_extension(format!("index-{}-{number}", std::process::id()));
     let _ = fs::remove_dir_all(&own);
     fs::create_dir_all(&own).map_err(Error::cache)?;
     // The owner may merge meanwhile: without a whole copy this process loads the repository's index
@@ -420,7 +423,9 @@ pub(crate) fn sweep_copies(cache: &Path, short: &str, before: jiff::Timestamp) {
     let start = format!("{short}.index-");
     for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|n| n.strip_prefix(&start)).map(str::parse::<u32>);
+        // Earlier versions wrote no number behind the process.
+        let of = name.to_str().and_then(|n| n.strip_prefix(&start));
+        let pid = of.map(|of| of.split_once('-').map_or(of, |(pid, _)| pid).parse::<u32>());
         let Some(Ok(pid)) = pid else { continue };
         let is_old =
             entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|touched| touched < before);

@@ -218,6 +218,22 @@ fn a_second_process_gets_a_copy_of_its_own() {
 }
 
 /// Anonymous memory of this process in MiB, where the system tells.
+#[test]
+fn copies_of_one_process_are_not_taken_away_by_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.index");
+    let first = BlobIndex::open(&path, &key()).unwrap();
+    first.add(&[file(0, 100)]).unwrap();
+    let second = BlobIndex::open(&path, &key()).unwrap();
+    let third = BlobIndex::open(&path, &key()).unwrap();
+    assert_holds(&second, 0, 100);
+    second.add(&[file(200, 50)]).unwrap();
+    drop(third);
+    assert_holds(&second, 200, 50);
+    second.add(&[file(300, 50)]).unwrap();
+    assert_holds(&second, 300, 50);
+}
+
 fn anonymous_mib() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|l| l.starts_with("RssAnon:"))?;

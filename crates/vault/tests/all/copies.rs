@@ -191,8 +191,8 @@ fn what_killed_runs_left_in_tmp_and_in_the_cache_is_swept() {
     s.school.backup(&[("a.txt", b"one")], true);
     let (tmp, cache) = (s.school.dir.join("copy2/tmp"), s.school.dir.join("cache"));
     let id = s.school.repo.id().short();
-    let dead = cache.join(format!("{id}.index-4194999"));
-    let alive = cache.join(format!("{id}.index-{}", std::process::id()));
+    let dead = cache.join(format!("{id}.index-4194999-3"));
+    let alive = cache.join(format!("{id}.index-{}-0", std::process::id()));
     let now = Timestamp::now();
     let two_days_ago = now - SignedDuration::from_hours(48);
     let age = |path: &std::path::Path| {
