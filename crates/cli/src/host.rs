@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::Clock;
-use strongroom_operations::{Host, Stop, TokioClock, files::Accounts, rules::Judge};
+use strongroom_operations::{DiskRoom, Host, Stop, TokioClock, files::Accounts, rules::Judge};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The host of this process, as its system and its environment describe it.
@@ -22,6 +22,11 @@ pub(crate) fn found() -> Arc<Host> {
         },
         through: None,
         stop: Stop::default(),
+        room: Arc::new(|path| {
+            let disk = rustix::fs::statvfs(path)?;
+            let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+            Ok(DiskRoom { free_bytes: bytes(disk.f_bavail), total_bytes: bytes(disk.f_blocks) })
+        }),
     })
 }
 

@@ -37,6 +37,20 @@ pub struct Host {
     pub through: Option<Wrap>,
     /// Asks what can end with what it has to do so.
     pub stop: Stop,
+    /// How much room there is where a path lies.
+    pub room: Room,
+}
+
+/// How much room there is where a path lies. May not answer, as a share that is gone.
+pub type Room = Arc<dyn Fn(&Path) -> std::io::Result<DiskRoom> + Send + Sync>;
+
+/// The room of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// Bytes that this account may still write.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
 }
 
 /// Puts a transport in the place of another, or around it.

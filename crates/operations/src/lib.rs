@@ -57,7 +57,7 @@ pub use copy2::{Choice, Copy2};
 pub use damage::{Part, Standing};
 pub use duty::{Attempt, Duty};
 pub use error::{Error, Kind, Remedy};
-pub use host::{Host, Wrap};
+pub use host::{DiskRoom, Host, Room, Wrap};
 pub use restoring::{BroughtBack, Restoring};
 pub use school::{Identity, School};
 pub use strongroom_engine::Stop;

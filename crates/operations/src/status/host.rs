@@ -112,10 +112,8 @@ pub(super) async fn disk(
             .collect();
     let mut rows = Vec::new();
     for (what, path) in all {
-        let of = path.clone();
-        let asked = tokio::task::spawn_blocking(move || {
-            rustix::fs::statvfs(&of).map_err(|e| e.to_string())
-        });
+        let (of, room) = (path.clone(), school.host().room.clone());
+        let asked = tokio::task::spawn_blocking(move || room(&of).map_err(|e| e.to_string()));
         // A share that is gone may hold whoever asks for ever.
         let disk = match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(disk)) => disk,
@@ -127,10 +125,9 @@ pub(super) async fn disk(
         let about = format!("disk of {what}");
         match disk {
             Ok(disk) => {
-                let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-                let total = disk.f_blocks.saturating_mul(disk.f_frsize);
+                let (free, total) = (disk.free_bytes, disk.total_bytes);
                 (row.free_bytes, row.total_bytes) = (Some(free), Some(total));
-                if free < (total / 100).saturating_mul(FREE_PERCENT_MIN) {
+                if free == 0 || free < (total / 100).saturating_mul(FREE_PERCENT_MIN) {
                     let text = format!(
                         "the disk of {what}, {}, has {} MB of {} MB left",
                         row.path,

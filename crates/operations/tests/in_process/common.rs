@@ -15,7 +15,7 @@ use std::{
 use strongroom_model::{Clock, Series, Sleep};
 use strongroom_objects::{Key, Kind};
 use strongroom_operations::{
-    Choice, Host, School, Stop, files::Accounts, place::Doing, rules::Judge,
+    Choice, DiskRoom, Host, School, Stop, files::Accounts, place::Doing, rules::Judge,
 };
 use strongroom_repository::{Cut, Node, Repository, Snapshot, TreeEditor};
 
@@ -69,6 +69,11 @@ pub(crate) fn host_at(clock: Arc<dyn Clock>) -> Arc<Host> {
         judge: Judge::none("a test starts none"),
         through: None,
         stop: Stop::default(),
+        // A disk of a test's own: how full the machine is that runs it decides nothing.
+        room: Arc::new(|path| {
+            path.metadata()?;
+            Ok(DiskRoom { free_bytes: 600 << 30, total_bytes: 1 << 40 })
+        }),
     })
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use std::{fs, path::Path, sync::Arc};
 use strongroom_model::{Clock, Ending, Series};
 use strongroom_operations::{
-    Choice, Duty, Host, School,
+    Choice, DiskRoom, Duty, Host, School,
     config::Config,
     status::{
         CopyState, DutyState, Grade, SchoolStatus, Status, StatusOptions, prometheus, status,
@@ -112,6 +112,37 @@ async fn status_reads_no_index_and_no_tree() {
         [&found, &noted].map(|s| s.schools[0].copy2.data.as_ref().unwrap().snapshot.clone());
     assert_eq!(snapshots[0], snapshots[1]);
     assert_eq!(noted.ending(None), Ending::Done);
+}
+
+/// A disk is told below a tenth of its room, and one of which that cannot be had is not thought to
+/// have any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_is_told() {
+    let schools = schools("").await;
+    let about = ["disk of copy 2", "disk of caches", "disk of state"];
+    for (room, grade) in [
+        (Some((10, 100)), None),
+        (Some((9, 100)), Some(Grade::Warning)),
+        (Some((0, 0)), Some(Grade::Warning)),
+        (None, Some(Grade::Unknown)),
+    ] {
+        let host = Host {
+            room: Arc::new(move |_| {
+                let (free, total) = room.ok_or(std::io::ErrorKind::StaleNetworkFileHandle)?;
+                Ok(DiskRoom { free_bytes: free << 30, total_bytes: total << 30 })
+            }),
+            ..schools.host.as_ref().clone()
+        };
+        let host = Arc::new(host);
+        let file = schools.path("strongroom.toml");
+        let config = Arc::new(Config::read(&file, &host.accounts).unwrap());
+        let all = School::all(&config, &host, &Choice::default());
+        let found = status(&all, StatusOptions::default(), schools.clock.now()).await;
+        let wanted: Vec<_> = grade.iter().flat_map(|g| about.map(|a| (*g, a))).collect();
+        assert_eq!(grades(&found.schools[0]), wanted, "{room:?}");
+        let free = room.map(|(free, _)| free << 30);
+        assert!(found.schools[0].disk.iter().all(|d| d.free_bytes == free), "{room:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
