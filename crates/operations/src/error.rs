@@ -328,6 +328,37 @@ mod tests {
         );
     }
 
+    /// No face looks below for how a command ends.
+    #[test]
+    fn what_a_crate_below_had_is_the_ending_through_whatever_it_came() {
+        use strongroom_engine::Error as Engine;
+        use strongroom_repository::Error as Repository;
+        let at = || "/srv/a".to_owned();
+        let wrong_key =
+            || Repository::WrongKey { location: at(), keys: 1, passed_over: Vec::new() };
+        let locked = Repository::Locked {
+            location: at(),
+            holder: "another".into(),
+            since: "2026-11-22T02:00:00Z".to_owned(),
+        };
+        let interrupted =
+            strongroom_engine::backup::Interrupted { kept: None, items: 0, lost: None };
+        let refused = strongroom_graph::Error::new(strongroom_graph::ErrorKind::Denied, "no");
+        for (e, wanted) in [
+            (Error::from(Repository::NoRepository(at())), Ending::NoRepository),
+            (Engine::from(Repository::NoRepository(at())).into(), Ending::NoRepository),
+            (wrong_key().into(), Ending::WrongKey),
+            (Engine::from(wrong_key()).into(), Ending::WrongKey),
+            (locked.into(), Ending::Locked),
+            (Engine::NothingRead(refused).into(), Ending::NothingRead),
+            (Engine::Interrupted(interrupted).into(), Ending::Interrupted),
+            (Repository::NoSnapshots(at()).into(), Ending::Failed),
+        ] {
+            assert_eq!(e.ending(), wanted, "{e}");
+            assert_eq!(Error::because(e.kind(), "it failed", e).ending(), wanted);
+        }
+    }
+
     #[test]
     fn what_another_crate_says_is_said_once_and_keeps_its_kind() {
         let theirs = strongroom_repository::Error::NoRepository("/srv/a".to_owned());

@@ -17,12 +17,13 @@ use graph_sim::DigestRow;
 use servers::arg;
 use stage::Stage;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
-use strongroom_engine::{BackupReport, replicate as copies};
 use strongroom_model::{Clock, Ending, Silent};
 use strongroom_operations::{
+    backup::BackupReport,
+    check::{ReadData, check},
     place::Place,
     plan::{Authority, Operation, guard},
-    replicate::rebuild,
+    replicate::{last_clean, rebuild},
     restore::{Action, RestoreData, RestoreOutcome},
 };
 
@@ -173,8 +174,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
 
     // 4. The clean point, from the vault alone.
     let sessions = stage.sessions().await?;
-    let clean =
-        copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
+    let clean = last_clean(&sessions).context("the vault holds no clean session")?;
     let foreign = sessions.iter().filter(|s| !s.vouched).count();
     let view = dir.join("vault-view");
     let laid = servers::once(&[
@@ -201,8 +201,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
 
     // 5. Copy 2 again.
     let rebuilt = rebuild(&stage.school, crate::progress::Bar::new(true)).await?;
-    let repo = stage.school.repository().await?;
-    let check = crate::edge::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
+    let check = check(&stage.school.copy2()?, ReadData::All, Arc::new(Silent)).await?;
     say(format!(
         "copy 2 is rebuilt from the vault: {} objects, {}; every byte checked, {} problems",
         rebuilt.sent,
