@@ -220,7 +220,7 @@ fn show(entry: &PathEntry, json: bool) {
     println!("{modified}  {size:>10}  {}{end}", entry.path.line());
 }
 
-fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
+pub(crate) fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
     // A time without its zone would be read as its day alone, and be hours away.
     let day = || {
         let day: jiff::civil::Date = Some(text).filter(|t| t.len() == 10)?.parse().ok()?;

@@ -23,6 +23,7 @@ mod export;
 mod failure;
 mod fleet;
 mod host;
+mod incident;
 mod keys;
 mod mount;
 mod nightly;
@@ -130,6 +131,9 @@ enum Command {
         #[command(subcommand)]
         command: alarms::AlarmCommand,
     },
+    /// What is known of an attack: the first sign, whom it reached, what led to it, what of the
+    /// intruder still stands. Ends with 4 while an alarm does.
+    Incident(incident::IncidentArgs),
     /// List the snapshots.
     Snapshots(browse::Snapshots),
     /// Show what a repository holds, and how large it is.
@@ -400,6 +404,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Init(a) => commands::init(&global, a).await,
         Command::Backup(a) => commands::backup(&global, a).await,
         Command::Alarm { command } => alarms::alarm(&global, command).await,
+        Command::Incident(a) => incident::incident(&global, a).await,
         Command::Snapshots(a) => browse::snapshots(&global, a).await,
         Command::Stats(a) => browse::stats(&global, a).await,
         Command::Ls(a) => browse::ls(&global, a).await,

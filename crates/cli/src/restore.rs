@@ -3,7 +3,7 @@
 use crate::{
     Global,
     approvers::Asks,
-    commands, failure, output,
+    commands, failure, incident, output,
     plans::{self, Kept},
 };
 use anyhow::Context;
@@ -107,12 +107,14 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
     commands::tell_ahead(ready.work().ahead_of_the_clock());
     if !global.json {
         print!("{}", describe(ready.work().restore()));
+        print!("{}", incident::standing(ready.work().intruder()));
         plans::say_alone(&ready);
     }
     if args.dry_run {
         RestoreData::guard(&school, &ready).await?;
         let mut shown = serde_json::to_value(ready.work().restore())?;
         shown["alone"] = ready.is_alone().into();
+        shown["intruder"] = serde_json::to_value(ready.work().intruder())?;
         match ready.is_empty() {
             true if !global.json => println!("nothing is to be done, so no plan was kept"),
             true => shown["plan"] = Value::Null,
@@ -133,6 +135,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
             return Ok(ending);
         }
     }
+    ready.work().is_decided()?;
     if !args.yes && !output::confirm("carry this out?")? {
         println!("nothing was changed");
         return Ok(Ending::Failed);

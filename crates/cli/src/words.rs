@@ -57,6 +57,10 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
         }
         Remedy::ListAlarms => "strongroom alarm list shows them",
         Remedy::ListChanges => "strongroom review list --all lists them",
+        Remedy::DecideIntruder => {
+            "put it back and have it looked at with `strongroom incident removed`, or \
+             `strongroom incident accept --all --by NAME --reason WHY` accepts all of it"
+        }
         Remedy::ListPlans => "strongroom plan list lists them",
         Remedy::ApprovePlan(plan) => {
             return format!("strongroom plan approve {plan} --by NAME --key FILE approves it")

@@ -22,6 +22,7 @@ pub mod publish;
 pub mod replicate;
 pub mod restore;
 pub mod seal;
+pub mod signs;
 
 pub use backup::{
     Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, HearsAlarms, MadeBefore, SkippedItem,

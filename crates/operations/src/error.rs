@@ -119,6 +119,8 @@ pub enum Remedy {
     ReleaseHold(String),
     /// Look at the changes of a school's settings.
     ListChanges,
+    /// Accept what of an intruder still stands, or have it gone and looked at again.
+    DecideIntruder,
     /// Look at the plans that are kept.
     ListPlans,
     /// Have this plan approved.

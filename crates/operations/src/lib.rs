@@ -27,6 +27,7 @@ pub mod files;
 pub mod fleet;
 mod grave;
 mod host;
+pub mod incident;
 pub mod independence;
 pub mod keys;
 mod listed;

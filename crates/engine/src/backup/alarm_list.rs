@@ -104,7 +104,7 @@ fn standing(list: &AlarmList, in_snapshot_of: Timestamp) -> Vec<StandingAlarm> {
 
 /// A snapshot's list of alarms. One that cannot be read counts as an alarm; one of a newer form
 /// stops the run, before anything is committed on top of it.
-fn kept(repo: &Repository, snapshot: &Snapshot) -> Result<Record<AlarmList>, Error> {
+pub(crate) fn kept(repo: &Repository, snapshot: &Snapshot) -> Result<Record<AlarmList>, Error> {
     let path = format!("/{}/{}", layout::TENANT, layout::ALARMS);
     let bytes = match repo.node_at(&snapshot.tree, &path) {
         Ok(node) => repo.read_record(&node)?,

@@ -18,6 +18,7 @@ mod seen;
 mod stop;
 mod told;
 
+pub(crate) use alarm_list::kept as kept_alarms;
 pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, passing_alarms, standing_alarms};
 pub use run::{BackupReport, Coverage, SkippedItem, Verdicts};
 pub use stop::{Interrupted, Stop};

@@ -7,6 +7,7 @@ use crate::{
     approvers::{self, Approvals},
     blocking,
     files::read_text,
+    incident::{Intruder, intruder_in},
     plan::{
         Authority, Basis, BroughtItems, Cost, Done, Draft, Effect, Guarded, Operation,
         OperationKind, Plan, PlanStep, PlanVerb, Prepared, Risk, Undo, mac, plan_again, prepared,
@@ -91,6 +92,8 @@ pub struct RestoreDataWork {
     restore: DataRestorePlan,
     /// That the snapshot claims a time which has not come.
     ahead: Option<String>,
+    /// What of an intruder still stands.
+    intruder: Intruder,
     /// When the tenant was looked at.
     seen: Timestamp,
     /// Nobody else brings anything back.
@@ -101,6 +104,23 @@ impl RestoreDataWork {
     /// What is done to which item.
     pub fn restore(&self) -> &DataRestorePlan {
         &self.restore
+    }
+
+    /// What of an intruder still stands, where what is clean goes back.
+    pub fn intruder(&self) -> &Intruder {
+        &self.intruder
+    }
+
+    /// Refuses to put what is clean over what is there while something of an intruder stands that
+    /// nobody accepted: it would be lost again.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`].
+    pub fn is_decided(&self) -> Result<(), Error> {
+        match self.request.into {
+            RestoreInto::InPlace => self.intruder.is_decided(),
+            RestoreInto::Folder(_) => Ok(()),
+        }
     }
 
     /// Says of the snapshot that was named that it claims a time which has not come, where it does.
@@ -148,6 +168,20 @@ fn target(school: &School, request: &RestoreDataRequest) -> Result<School, Error
         Some(name) => school.other(name)?,
         None => school.clone(),
     })
+}
+
+/// What of an intruder still stands. What goes to another tenant goes where they may never have
+/// been.
+async fn intruder(
+    school: &School,
+    target: &School,
+    request: &RestoreDataRequest,
+    repo: &Arc<Repository>,
+) -> Result<Intruder, Error> {
+    match request.clean && target.name() == school.name() {
+        true => intruder_in(school, repo).await,
+        false => Ok(Intruder::default()),
+    }
 }
 
 /// What the engine is told, and what is to be said of the snapshot that was named.
@@ -374,11 +408,22 @@ impl Operation for RestoreData {
             *name = Some(settled.clone());
         }
         let draft = draft(request.clone(), &repo, &restore)?;
+        let intruder = intruder(school, &target, &request, &repo).await?;
         let approvals = approvals(school, &repo, draft.effect).await?;
         let of = school_of(&school.copy2()?, &repo);
         let plan = draft.of::<Self>(of, &approvals, by, seen)?;
-        let work =
-            RestoreDataWork { repo, target, client, request, options, restore, ahead, seen, alone };
+        let work = RestoreDataWork {
+            repo,
+            target,
+            client,
+            request,
+            options,
+            restore,
+            ahead,
+            intruder,
+            seen,
+            alone,
+        };
         Ok(prepared(plan, work))
     }
 
@@ -406,6 +451,9 @@ impl Operation for RestoreData {
         progress: Hears,
     ) -> Result<Done<RestoreDataReport>, Error> {
         let (plan, mut work) = ready.for_whom(&authority)?;
+        // Something may have been decided, or seen, since it was planned.
+        work.intruder = intruder(school, &work.target, &work.request, &work.repo).await?;
+        work.is_decided()?;
         let alone = match work.alone.take() {
             Some(alone) => alone,
             None => {

@@ -7,6 +7,7 @@ mod baseline;
 mod browse;
 mod common;
 mod duty;
+mod incident;
 mod looks;
 mod nightly;
 mod plans;

@@ -17,7 +17,7 @@ use strongroom_operations::{
     restore::{RestoreData, RestoreDataReport, RestoreDataRequest, RestoreDataWork, RestoreInto},
 };
 
-fn clean_in_place() -> RestoreDataRequest {
+pub(crate) fn clean_in_place() -> RestoreDataRequest {
     RestoreDataRequest {
         snapshot: None,
         clean: true,
@@ -37,7 +37,7 @@ fn into_a_folder() -> RestoreDataRequest {
 }
 
 impl Tenant {
-    fn is_backed_up(&self) -> String {
+    pub(crate) fn is_backed_up(&self) -> String {
         let school = self.school();
         self.time.run(async move {
             let repo = school.repository().await.unwrap();
@@ -46,7 +46,10 @@ impl Tenant {
         })
     }
 
-    fn ready_to(&self, request: RestoreDataRequest) -> Result<Prepared<RestoreDataWork>, Error> {
+    pub(crate) fn ready_to(
+        &self,
+        request: RestoreDataRequest,
+    ) -> Result<Prepared<RestoreDataWork>, Error> {
         let school = self.school();
         self.time.run(async move {
             let ready = RestoreData::plan(&school, request, "ada", Arc::new(Silent)).await?;
@@ -55,14 +58,14 @@ impl Tenant {
         })
     }
 
-    fn keeps(&self, request: RestoreDataRequest) -> PlanId {
+    pub(crate) fn keeps(&self, request: RestoreDataRequest) -> PlanId {
         let ready = self.ready_to(request).unwrap();
         assert!(!ready.is_empty());
         self.store().put(ready.plan()).unwrap()
     }
 
     /// As `plan apply` does, in a process of its own.
-    fn brings_back(&self, id: &PlanId) -> Result<Done<RestoreDataReport>, Error> {
+    pub(crate) fn brings_back(&self, id: &PlanId) -> Result<Done<RestoreDataReport>, Error> {
         let (school, store, id) = (self.school(), self.store(), id.clone());
         self.time.run(async move {
             let plan = store.get(&id)?;
@@ -73,7 +76,10 @@ impl Tenant {
     }
 
     /// As who was asked and said yes.
-    fn goes_on(&self, ready: Prepared<RestoreDataWork>) -> Result<Done<RestoreDataReport>, Error> {
+    pub(crate) fn goes_on(
+        &self,
+        ready: Prepared<RestoreDataWork>,
+    ) -> Result<Done<RestoreDataReport>, Error> {
         let school = self.school();
         self.time.run(async move {
             let leave = Authority::of(ready.plan(), "ada", school.now())?;
@@ -82,7 +88,7 @@ impl Tenant {
         })
     }
 
-    fn encrypted(&self, seed: u64) {
+    pub(crate) fn encrypted(&self, seed: u64) {
         self.sim.attack(0, "encrypt-fast", seed).unwrap();
     }
 
@@ -94,7 +100,7 @@ impl Tenant {
         assert_eq!(status, 200, "{said}");
     }
 
-    fn files(&self) -> Vec<DigestRow> {
+    pub(crate) fn files(&self) -> Vec<DigestRow> {
         self.sim.digest(0).into_iter().filter(|row| row.kind == "file").collect()
     }
 
