@@ -95,9 +95,7 @@ pub(crate) fn act(
     let path = drive.path(&target);
     match what {
         DriveAct::Edit => {
-            let length = rng.random_range(5..40);
-            let content = documents::docx(rng, length);
-            drive.write(&target, content, now, now);
+            drive.edit(&target, rng, now, now);
         }
         DriveAct::Replace => {
             let (parent, name) = name_of(drive, &target)?;
