@@ -309,6 +309,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> 
                     output::bytes(hit.size_bytes),
                     hit.path.line()
                 );
+                hit.why.iter().for_each(|w| println!("    {}", w.line()));
             }
             found < limit
         })?;
@@ -399,6 +400,9 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<En
             "{}",
             output::table(&["snapshot", "time (UTC)", "size", "verdict", "what", "path"], &rows)
         );
+        for e in &events {
+            e.why.iter().for_each(|w| println!("{}  {}", e.snapshot.short(), w.line()));
+        }
         Ok(Ending::Done)
     })
     .await

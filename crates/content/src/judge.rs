@@ -3,6 +3,7 @@
 mod change;
 
 use crate::{
+    examine::ContentExaminer,
     form::{Kind, MainPart, State, promised},
     names,
     note::{is_note, marks_in_words},
@@ -50,12 +51,13 @@ pub struct Appraisal {
 }
 
 impl Appraisal {
-    /// As it is stored: the reasons that carry the verdict.
+    /// As it is stored: the reasons that carry the verdict, with their sentences.
     pub fn judgement(&self) -> Judgement {
         let mut j = Judgement::clean();
         if self.verdict != Verdict::Clean {
             for f in self.findings.iter().filter(|f| f.points >= 20) {
                 j.raise(self.verdict, f.reason);
+                j.say(&f.words);
             }
         }
         j
@@ -127,6 +129,22 @@ pub fn judge(now: Version<'_>, before: Option<Version<'_>>) -> Appraisal {
         _ => Verdict::Suspicious,
     };
     Appraisal { verdict, findings }
+}
+
+/// What a name says, of a content that stayed: whether something was put behind it.
+pub fn judge_name(now: &str, before: &str) -> Appraisal {
+    let nothing = ContentExaminer::new().finish(&[0; 32]);
+    let version = |name| Version { name, record: &nothing };
+    judge(version(now), Some(version(before)))
+}
+
+/// What an item was called before somebody put behind its name what ransomware is known to; as it
+/// is called where nobody did.
+pub fn name_before(name: &str) -> &str {
+    match names::split(name) {
+        Some((stem, tail)) if names::is_known(&tail) && promised(stem).is_some() => stem,
+        _ => name,
+    }
 }
 
 fn names(case: &mut Case<'_>, before: Option<Version<'_>>) {
@@ -251,6 +269,7 @@ fn alone(case: &mut Case<'_>, before: Option<Version<'_>>) {
         && matches!(now.main, MainPart::Absent | MainPart::Broken)
         && (is_office || is_odf)
         && before.is_none()
+        && !now.is_protected
         && !now.is_beyond_budget
     {
         let points = if now.state == State::Whole || is_only_noise(now) { 60 } else { 30 };
@@ -260,6 +279,7 @@ fn alone(case: &mut Case<'_>, before: Option<Version<'_>>) {
     if is_only_noise(now)
         && now.state != State::Broken
         && !was_noise
+        && (before.is_some() || !now.is_protected)
         && !matches!(now.kind, Kind::Zip | Kind::Gzip)
         && kinds.contains(&now.kind)
     {

@@ -26,6 +26,6 @@ mod text;
 
 pub use examine::{ContentExaminer, MEMORY_BYTES_MAX, examine};
 pub use form::{Kind, MainPart, STEPS_MAX, State, UNPACKED_BYTES_MAX};
-pub use judge::{Appraisal, Finding, Sameness, Version, judge, sameness};
+pub use judge::{Appraisal, Finding, Sameness, Version, judge, judge_name, name_before, sameness};
 pub use record::{ContentError, ContentRecord, StoredContent};
 pub use text::{Encoding, TextLook};

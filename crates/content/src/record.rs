@@ -7,8 +7,8 @@ use crate::{
     text::{Encoding, TextLook},
 };
 use data_encoding::BASE64_NOPAD;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeSet;
+use strongroom_model::KnownContent;
 
 /// The version that this program writes, and the newest that it reads.
 const VERSION: u8 = 1;
@@ -143,6 +143,20 @@ impl StoredContent {
         }
     }
 
+    /// As it stands in the record of an item.
+    pub fn to_known(&self) -> KnownContent {
+        KnownContent(BASE64_NOPAD.encode(&self.to_bytes()))
+    }
+
+    /// Reads what stands in the record of an item.
+    ///
+    /// # Errors
+    /// As [`StoredContent::from_bytes`].
+    pub fn of_known(known: &KnownContent) -> Result<Self, ContentError> {
+        let bytes = BASE64_NOPAD.decode(known.0.as_bytes());
+        Self::from_bytes(&bytes.map_err(|_| ContentError("it is no base64"))?)
+    }
+
     /// As it is stored.
     pub fn to_bytes(&self) -> Vec<u8> {
         match self {
@@ -169,20 +183,6 @@ impl StoredContent {
                 Ok(Self::Known(Box::new(record)))
             }
         }
-    }
-}
-
-impl Serialize for StoredContent {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&BASE64_NOPAD.encode(&self.to_bytes()))
-    }
-}
-
-impl<'de> Deserialize<'de> for StoredContent {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = BASE64_NOPAD.decode(text.as_bytes()).map_err(de::Error::custom)?;
-        Self::from_bytes(&bytes).map_err(de::Error::custom)
     }
 }
 

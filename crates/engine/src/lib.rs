@@ -1,8 +1,8 @@
 //! The one place where workloads and repository meet: backup, replicate, clean points, restore.
 //!
 //! Data goes one way: Graph, workloads, [`backup`], repository, [`replicate`], vault; and back:
-//! repository, [`restore`], workloads, Graph. What is thought of it on the way ([`judge`]) is
-//! stored with it.
+//! repository, [`restore`], workloads, Graph. What is thought of it on the way
+//! (`strongroom_content`) is stored with it.
 //!
 //! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.
 //! Start at [`backup()`], [`clean`] and [`restore`]; [`browse`] looks without changing anything.
@@ -15,7 +15,7 @@ pub mod clean;
 pub mod configuration;
 pub mod decisions;
 mod error;
-mod judge;
+mod known;
 mod layout;
 pub mod owner_dirs;
 pub mod publish;
@@ -30,5 +30,4 @@ pub use backup::{
     unread_items,
 };
 pub use error::Error;
-pub use judge::{JudgedContent, judge};
 pub use strongroom_model::{Progress, Silent};

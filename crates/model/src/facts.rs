@@ -174,6 +174,12 @@ pub struct FileState {
     pub versions: Option<u32>,
 }
 
+/// What is known of a content, as the room that looks at contents wrote it (`content`). Nobody else
+/// reads it: it is kept as it was found, whatever version it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KnownContent(pub String);
+
 /// An item that could not be read; it is asked for again, by id, in the next run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
@@ -226,6 +232,10 @@ pub struct Facts {
     /// Verdict on the content; absent means that it was never judged.
     #[serde(rename = "j", skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
+    /// What is known of a judged content. Absent of what is not judged, and of what older programs
+    /// stored: then it is found out from the stored bytes.
+    #[serde(rename = "co", skip_serializing_if = "Option::is_none")]
+    pub content: Option<KnownContent>,
     /// Delta link of the collection whose directory this is (law 2: nowhere else).
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     pub delta: Option<String>,
@@ -275,6 +285,7 @@ impl Facts {
             file: None,
             state: None,
             judgement: None,
+            content: None,
             delta: None,
             delta_at: None,
             root: None,

@@ -34,7 +34,9 @@ pub use configuration::{
 };
 pub use ending::Ending;
 pub use event::{Coming, Cursor, Feed, SourceEvent};
-pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
+pub use facts::{
+    FACTS_VERSION, Facts, FileState, ItemId, ItemKind, KnownContent, MessageState, Pending, Role,
+};
 pub use names::{
     MAX_NAME_BYTES, day_folder, digest_id, extension, fit_name, message_name, short_id,
 };

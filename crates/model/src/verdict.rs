@@ -1,4 +1,8 @@
+use crate::Untrusted;
 use serde::{Deserialize, Serialize};
+
+/// Bytes of the sentences that are kept with a verdict (own limit: a record stays small).
+const SAYS_BYTES_MAX: usize = 800;
 
 /// What is thought of one stored version of one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +83,11 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// What speaks for it, strongest first.
     pub reasons: Vec<VerdictReason>,
+    /// The same in sentences with figures, as far as they are kept: none of what older programs
+    /// judged.
+    pub says: Vec<Untrusted>,
+    /// Who said that the verdict was wrong, and why: then it is clean, whatever was found.
+    pub overruled: Option<Untrusted>,
 }
 
 /// The form in which a judgement is stored.
@@ -88,25 +97,48 @@ struct StoredJudgement {
     /// Absent when nothing speaks against the item.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<Vec<VerdictReason>>,
+    /// Absent when nothing speaks against the item, and of what older programs judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    says: Option<Vec<Untrusted>>,
+    /// Absent where nobody overruled the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overruled: Option<Untrusted>,
 }
 
 impl From<StoredJudgement> for Judgement {
     fn from(stored: StoredJudgement) -> Self {
-        Self { verdict: stored.is, reasons: stored.why.unwrap_or_default() }
+        Self {
+            verdict: stored.is,
+            reasons: stored.why.unwrap_or_default(),
+            says: stored.says.unwrap_or_default(),
+            overruled: stored.overruled,
+        }
     }
 }
 
 impl From<Judgement> for StoredJudgement {
     fn from(judgement: Judgement) -> Self {
-        let why = (!judgement.reasons.is_empty()).then_some(judgement.reasons);
-        Self { is: judgement.verdict, why }
+        let Judgement { verdict, reasons, says, overruled } = judgement;
+        let why = (!reasons.is_empty()).then_some(reasons);
+        let says = (!says.is_empty()).then_some(says);
+        Self { is: verdict, why, says, overruled }
     }
 }
 
 impl Judgement {
     /// Nothing speaks against the item.
     pub fn clean() -> Self {
-        Self { verdict: Verdict::Clean, reasons: Vec::new() }
+        Self { verdict: Verdict::Clean, reasons: Vec::new(), says: Vec::new(), overruled: None }
+    }
+
+    /// Clean, since a person said so.
+    pub fn overruled(says: impl Into<Untrusted>) -> Self {
+        Self { overruled: Some(says.into()), ..Self::clean() }
+    }
+
+    /// Whether nothing speaks against the item, or a person says that it does not count.
+    pub fn is_clean(&self) -> bool {
+        self.verdict == Verdict::Clean
     }
 
     /// Adds a reason and raises the verdict to at least `verdict`.
@@ -114,6 +146,29 @@ impl Judgement {
         self.verdict = self.verdict.max(verdict);
         if !self.reasons.contains(&reason) {
             self.reasons.push(reason);
+        }
+    }
+
+    /// Adds a sentence, where there is room for it; the first one is cut to fit.
+    pub fn say(&mut self, sentence: &str) {
+        let used: usize = self.says.iter().map(|s| s.as_str().len()).sum();
+        let room = SAYS_BYTES_MAX.saturating_sub(used);
+        if sentence.len() <= room {
+            self.says.push(sentence.into());
+        } else if self.says.is_empty() {
+            self.says.push(sentence[..sentence.floor_char_boundary(room)].into());
+        }
+    }
+
+    /// Takes over what another judgement of the same item found.
+    pub fn add(&mut self, other: Judgement) {
+        for reason in other.reasons {
+            self.raise(other.verdict, reason);
+        }
+        for s in other.says {
+            if !self.says.contains(&s) {
+                self.say(s.as_str());
+            }
         }
     }
 }

@@ -197,9 +197,25 @@ pub trait SnapshotView: Send + Sync {
     /// When the tree is damaged, or several did.
     fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable>;
 
-    /// Whether nothing speaks for an attacker having made `now` of `before`; each is a name and the
-    /// beginning of a content.
-    fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool;
+    /// Looks at a content that the service hands out.
+    fn look(&self) -> Box<dyn Look>;
+}
+
+/// Looks at a content while it comes.
+pub trait Look: Send {
+    /// Takes the next bytes.
+    fn push(&mut self, piece: &[u8]);
+
+    /// Whether nothing speaks for an attacker having made what came of what is stored. Each has the
+    /// name that it is called here; `sha256` is that of what came.
+    ///
+    /// # Errors
+    /// When what is stored cannot be read.
+    fn is_clean(
+        self: Box<Self>,
+        now: (&str, &[u8; 32]),
+        before: (&str, &StoredItem),
+    ) -> Result<bool, Unreadable>;
 }
 
 /// To whom and how something is restored.

@@ -388,8 +388,6 @@ pub struct Put {
     pub size_bytes: u64,
     /// SHA-256, hexadecimal in small letters.
     pub sha256: String,
-    /// As much from its beginning as is judged; nothing where nothing is.
-    pub head: Vec<u8>,
 }
 
 /// The store refused; it knows why.

@@ -1,18 +1,21 @@
 //! What an item holds: its content, its older versions, and what is thought of them.
 
-use super::{belongings::Belongings, place::Begun, run::Run};
-use crate::{Error, JudgedContent as Judged, judge, layout};
+use super::{
+    belongings::Belongings,
+    place::Begun,
+    run::Run,
+    versions::{Baseline, Called, judged},
+};
+use crate::{Error, known, layout};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use strongroom_model::{
-    Facts, FileState, ItemId, ItemKind, Judgement, Verdict, VerdictReason, fit_name, limits,
-};
-use strongroom_repository::{ContentStream, Cut, Found, Node, Repository, Stored};
+use strongroom_content::{ContentExaminer, ContentRecord, name_before};
+use strongroom_model::{Facts, ItemId, Judgement, Verdict, VerdictReason};
+use strongroom_repository::{ContentStream, Cut, Node, Repository, Stored};
 use strongroom_workloads::workload::{
-    Collection, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item, OlderPut, Put,
-    Refused,
+    Collection, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item, Put, Refused,
 };
 
 /// What stopped the reading of one item.
@@ -57,27 +60,35 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A content that is in the repository, and what is known of it where it is judged.
+struct Kept {
+    stored: Stored,
+    record: Option<ContentRecord>,
+}
+
 /// The repository as a workload sees it while one item is fetched.
 pub(super) struct Pieces {
     repo: Arc<Repository>,
-    /// Bytes from the beginning of each content that are kept for the judge.
-    head_bytes: usize,
-    stored: Mutex<Vec<Stored>>,
+    is_judged: bool,
+    kept: Mutex<Vec<Kept>>,
     refused: Mutex<Option<Error>>,
 }
 
 impl Pieces {
     fn new(repo: Arc<Repository>, is_judged: bool) -> Self {
-        let head_bytes = if is_judged { limits::JUDGE_BYTES_MAX as usize } else { 0 };
-        let (stored, refused) = (Mutex::default(), Mutex::default());
-        Self { repo, head_bytes, stored, refused }
+        Self { repo, is_judged, kept: Mutex::default(), refused: Mutex::default() }
     }
 
-    fn keep(&self, stored: Stored, head: Vec<u8>) -> Put {
-        let mut all = lock(&self.stored);
+    fn examiner(&self) -> Option<ContentExaminer> {
+        self.is_judged.then(ContentExaminer::new)
+    }
+
+    fn keep(&self, stored: Stored, examiner: Option<ContentExaminer>) -> Put {
+        let record = examiner.map(|e| e.finish(&stored.sha256.0));
+        let mut all = lock(&self.kept);
         let (size_bytes, sha256) = (stored.size_bytes, stored.sha256.to_string());
-        all.push(stored);
-        Put { number: all.len() - 1, size_bytes, sha256, head }
+        all.push(Kept { stored, record });
+        Put { number: all.len() - 1, size_bytes, sha256 }
     }
 
     fn refuse(&self, e: strongroom_repository::Error) -> Refused {
@@ -86,10 +97,21 @@ impl Pieces {
     }
 
     /// The pieces of a content.
-    fn node(&self, put: &Put, name: &str, modified: jiff::Timestamp) -> Result<Node, Error> {
-        let all = lock(&self.stored);
-        let stored = all.get(put.number).ok_or_else(|| Error::Task("a content is lost".into()))?;
-        Ok(Node::file(name, stored.content.clone(), stored.size_bytes, modified))
+    pub(super) fn node(
+        &self,
+        put: &Put,
+        name: &str,
+        modified: jiff::Timestamp,
+    ) -> Result<Node, Error> {
+        let all = lock(&self.kept);
+        let kept = all.get(put.number).ok_or_else(|| Error::Task("a content is lost".into()))?;
+        let Stored { content, size_bytes, .. } = &kept.stored;
+        Ok(Node::file(name, content.clone(), *size_bytes, modified))
+    }
+
+    /// What is known of a content; nothing of what is not judged. It is given once.
+    pub(super) fn record(&self, put: &Put) -> Option<ContentRecord> {
+        lock(&self.kept).get_mut(put.number)?.record.take()
     }
 }
 
@@ -99,45 +121,46 @@ impl ContentStore for Pieces {
             Form::Plain => Cut::Plain,
             Form::Mime => Cut::Mime,
         };
-        let stored = tokio::task::block_in_place(|| self.repo.put_content(bytes, cut));
-        let stored = stored.map_err(|e| self.refuse(e))?;
-        Ok(self.keep(stored, bytes[..bytes.len().min(self.head_bytes)].to_vec()))
+        tokio::task::block_in_place(|| {
+            let stored = self.repo.put_content(bytes, cut).map_err(|e| self.refuse(e))?;
+            let mut examiner = self.examiner();
+            if let Some(e) = &mut examiner {
+                e.push(bytes);
+            }
+            Ok(self.keep(stored, examiner))
+        })
     }
 
     fn writer(&self) -> Box<dyn ContentWriter + '_> {
-        Box::new(Piecewise { pieces: self, stream: self.repo.stream(), head: Vec::new() })
+        let (stream, examiner) = (self.repo.stream(), self.examiner());
+        Box::new(Piecewise { pieces: self, stream, examiner })
     }
 }
 
 struct Piecewise<'p> {
     pieces: &'p Pieces,
     stream: ContentStream<'p>,
-    head: Vec<u8>,
+    examiner: Option<ContentExaminer>,
 }
 
 impl ContentWriter for Piecewise<'_> {
     fn push(&mut self, piece: &[u8]) -> Result<(), Refused> {
-        let room = self.pieces.head_bytes.saturating_sub(self.head.len());
-        self.head.extend_from_slice(&piece[..piece.len().min(room)]);
-        let pushed = tokio::task::block_in_place(|| self.stream.push(piece));
+        let pushed = tokio::task::block_in_place(|| {
+            if let Some(e) = &mut self.examiner {
+                e.push(piece);
+            }
+            self.stream.push(piece)
+        });
         pushed.map_err(|e| self.pieces.refuse(e))
     }
 
     fn finish(self: Box<Self>) -> Result<Put, Refused> {
-        let Self { pieces, stream, head } = *self;
-        let stored = tokio::task::block_in_place(|| stream.finish());
-        Ok(pieces.keep(stored.map_err(|e| pieces.refuse(e))?, head))
+        let Self { pieces, stream, examiner } = *self;
+        tokio::task::block_in_place(|| {
+            let stored = stream.finish().map_err(|e| pieces.refuse(e))?;
+            Ok(pieces.keep(stored, examiner))
+        })
     }
-}
-
-/// The older versions that are stored with an item.
-struct Older {
-    nodes: Vec<Node>,
-    current: Option<String>,
-    /// How many the tenant holds.
-    total: u32,
-    /// Why one of them could not be read.
-    unread: Option<String>,
 }
 
 /// How often an item that changes while it is fetched is begun anew.
@@ -202,8 +225,18 @@ impl Belongings {
             Some(node) => node.facts()?,
             None => None,
         };
-        let older =
-            self.versions(c, item.as_ref(), old.as_ref(), old_facts.as_ref(), pieces).await?;
+        let before = old.as_ref().zip(old_facts.as_ref());
+        let is_judged = self.profile().is_judged;
+        let (mut clean, again) = match is_judged {
+            true => tokio::task::block_in_place(|| self.baseline(c, item.id(), before))?,
+            false => (None, Vec::new()),
+        };
+        let in_tree = self.file(c, item.id())?.unwrap_or_else(|| item.name().to_owned());
+        // Where nothing is stored yet: before somebody put something behind it.
+        let called = Called { in_tree: name_before(&in_tree), real: name_before(item.name()) };
+        let mut older =
+            self.versions(c, item.as_ref(), before, pieces, (&called, &mut clean)).await?;
+        older.nodes.extend(again);
         if self.profile().has_versions {
             let state = facts.file.get_or_insert_default();
             state.version_id.clone_from(&older.current);
@@ -214,33 +247,11 @@ impl Belongings {
                 (state.quick_xor, facts.change_key) = (None, None);
             }
         }
-        let mut base = None;
-        if self.profile().is_judged {
-            base = self.baseline(c, item.id(), old.as_ref(), old_facts.as_ref())?;
-            if old.is_none() {
-                // Written and overwritten since the last run: its own older version is what to hold
-                // it against.
-                base = match older.nodes.first() {
-                    Some(v) => {
-                        let judged = v.facts()?.and_then(|f| f.judgement);
-                        judged.is_none_or(|j| j.verdict == Verdict::Clean).then(|| v.clone())
-                    }
-                    None => None,
-                };
-            }
-            let judgement = tokio::task::block_in_place(|| -> Result<Judgement, Error> {
-                let before = base.as_ref().map(|node| self.head(node)).transpose()?;
-                // A version has no name of its own.
-                let name = base.as_ref().map_or(item.name(), |n| {
-                    if old.is_some() { n.name.as_str() } else { item.name() }
-                });
-                Ok(judge(
-                    Judged { name: item.name(), bytes: &main.head },
-                    before.as_deref().map(|bytes| Judged { name, bytes }),
-                ))
-            })?;
+        if let Some(record) = pieces.record(&main) {
+            let judgement = judged(item.name(), &record, clean.as_ref());
             run.count_verdict(&judgement);
             facts.judgement = Some(judgement);
+            facts.content = Some(known::to_store(&record));
         }
         let root = self.root(c);
         let Some(path) = run.catalog.path(&self.part(&c.id), &item.id().0)? else { return Ok(()) };
@@ -262,7 +273,7 @@ impl Belongings {
         // Asked for again since an older version could not be read: it was counted.
         let is_same = |o: &Node| o.name == node.name && o.content() == node.content();
         let is_known = old.as_ref().is_some_and(is_same);
-        self.place_content(c, item.id(), &facts, (&dir, node, beside), (base, older.nodes))?;
+        self.place_content(c, item.id(), &facts, (&dir, node, beside), (clean, older.nodes))?;
         self.watch(item.id(), &facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
         match old {
             Some(_) => run.count_changed(main.size_bytes),
@@ -281,7 +292,7 @@ impl Belongings {
         id: &ItemId,
         facts: &Facts,
         (dir, node, beside): (&[String], Node, Vec<Node>),
-        (base, versions): (Option<Node>, Vec<Node>),
+        (clean, versions): (Option<Baseline>, Vec<Node>),
     ) -> Result<(), Error> {
         let profile = self.profile();
         // What lay beside the earlier content and belongs to this no more.
@@ -291,8 +302,8 @@ impl Belongings {
         let versions_dir = self.own_directory(c, layout::VERSIONS, id);
         let clean_dir = self.own_directory(c, layout::LAST_CLEAN, id);
         let keep = self.path(&c.path).len();
-        let is_clean = facts.judgement.as_ref().is_none_or(|j| j.verdict == Verdict::Clean);
-        let last_clean = if is_clean { None } else { base };
+        let is_clean = facts.judgement.as_ref().is_none_or(Judgement::is_clean);
+        let last_clean = clean.filter(|_| !is_clean).map(Baseline::into_last_clean).transpose()?;
         self.run.edit(|tree| {
             for v in versions {
                 tree.put(&layout::refs(&versions_dir), v)?;
@@ -309,13 +320,7 @@ impl Belongings {
             }
             tree.remove(&layout::refs(&clean_dir))?;
             match last_clean {
-                Some(mut clean) => {
-                    if let Some(mut f) = clean.facts()? {
-                        f.kind = ItemKind::LastClean;
-                        clean.set_facts(&f)?;
-                    }
-                    tree.put(&layout::refs(&clean_dir), clean)?;
-                }
+                Some(node) => tree.put(&layout::refs(&clean_dir), node)?,
                 None => {
                     let above = &clean_dir[..clean_dir.len() - 1];
                     tree.prune_empty(&layout::refs(above), keep)?;
@@ -341,121 +346,5 @@ impl Belongings {
             p.notes += u64::from(j.reasons.contains(&VerdictReason::RansomNote));
             p.rename(id, j.reasons.contains(&VerdictReason::ExtensionAppended));
         });
-    }
-
-    /// As much of a stored file as the judge looks at.
-    fn head(&self, node: &Node) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        for id in node.content() {
-            if bytes.len() as u64 >= limits::JUDGE_BYTES_MAX {
-                break;
-            }
-            bytes.extend(self.run.repo.read_blob(strongroom_repository::BlobKind::Data, id)?);
-        }
-        bytes.truncate(limits::JUDGE_BYTES_MAX as usize);
-        Ok(bytes)
-    }
-
-    /// The last clean version of an item, against which a new one is judged.
-    fn baseline(
-        &self,
-        c: &Collection,
-        id: &ItemId,
-        old: Option<&Node>,
-        facts: Option<&Facts>,
-    ) -> Result<Option<Node>, Error> {
-        let clean =
-            facts.and_then(|f| f.judgement.as_ref()).is_none_or(|j| j.verdict == Verdict::Clean);
-        if clean {
-            return Ok(old.cloned());
-        }
-        let dir = self.own_directory(c, layout::LAST_CLEAN, id);
-        for name in self.run.names(&layout::refs(&dir))? {
-            if let Some(Found::File(node)) =
-                self.run.found(&layout::refs(&layout::join(&dir, &name)))?
-            {
-                return Ok(Some(node));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Nodes of older versions that are not stored yet.
-    async fn versions(
-        &self,
-        c: &Collection,
-        item: &dyn Item,
-        old: Option<&Node>,
-        facts: Option<&Facts>,
-        pieces: &Pieces,
-    ) -> Result<Older, Stop> {
-        let run = &self.run;
-        if !self.profile().has_versions || run.options.versions_max == 0 {
-            return Ok(Older { nodes: Vec::new(), current: None, total: 0, unread: None });
-        }
-        let all = item.versions(self.of(), c).await.map_err(|e| match e {
-            Failure::Gone => {
-                Stop::Item("the service lists it, and does not find its versions".into())
-            }
-            e => Stop::of(e, None),
-        })?;
-        let dir = self.own_directory(c, layout::VERSIONS, item.id());
-        let stored: HashSet<String> = run.names(&layout::refs(&dir))?.into_iter().collect();
-        let last = facts.and_then(|f| f.file.as_ref()).and_then(|f| f.version_id.clone());
-        let (mut nodes, mut unread) = (Vec::new(), None);
-        for v in all.older.iter().rev().take(run.options.versions_max) {
-            let name =
-                fit_name(&format!("{}{}", v.id, layout::extension(item.name())), &v.id, &[]).0;
-            if stored.contains(&name) {
-                continue;
-            }
-            let mut f = Facts::new(ItemKind::Version, item.id().clone());
-            let modified = v.modified.unwrap_or(run.began);
-            let was_current =
-                |o: &&Node| last.as_ref() == Some(&v.id) && v.size_bytes == Some(o.size_bytes());
-            let mut node = match old.filter(was_current) {
-                // What was current last time is an older version now: its bytes are here.
-                Some(node) => {
-                    f.judgement = facts.and_then(|f| f.judgement.clone());
-                    let mut node = node.clone();
-                    node.name = name;
-                    node.modified = modified;
-                    node
-                }
-                None => {
-                    let put = item.fetch_version(self.of(), c, v, pieces).await;
-                    let put = match put.map_err(|e| Stop::of(e, Some(pieces))) {
-                        Ok(put) => put,
-                        // An older version keeps the current one from nothing.
-                        Err(Stop::Item(cause)) => {
-                            unread.get_or_insert(format!("its version {}: {cause}", v.id));
-                            continue;
-                        }
-                        Err(stop) => return Err(stop),
-                    };
-                    let Some(OlderPut { put, unproven }) = put else { continue };
-                    if let Some(why) = unproven {
-                        let name = format!("version {} of {}", v.id, item.name());
-                        run.coverage(&self.owner.name, &name, Some(1), Some(&why));
-                    }
-                    if self.profile().is_judged {
-                        let j = tokio::task::block_in_place(|| {
-                            judge(Judged { name: item.name(), bytes: &put.head }, None)
-                        });
-                        run.count_verdict(&j);
-                        f.judgement = Some(j);
-                    }
-                    pieces.node(&put, &name, modified)?
-                }
-            };
-            f.file = Some(FileState {
-                modified: v.modified,
-                version_id: Some(v.id.clone()),
-                ..FileState::default()
-            });
-            node.set_facts(&f)?;
-            nodes.push(node);
-        }
-        Ok(Older { nodes, current: all.current, total: all.older.len() as u32, unread })
     }
 }

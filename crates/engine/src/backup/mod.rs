@@ -17,6 +17,7 @@ mod run;
 mod seen;
 mod stop;
 mod told;
+mod versions;
 
 pub(crate) use alarm_list::kept as kept_alarms;
 pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, passing_alarms, standing_alarms};

@@ -1,14 +1,15 @@
 //! Where the things of a collection stand in the tree: placed, moved, found, taken away.
 
 use super::belongings::Belongings;
-use crate::{Error, JudgedContent, catalog::CatalogPlace, judge, layout};
+use crate::{Error, catalog::CatalogPlace, layout};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
+use strongroom_content::judge_name;
 use strongroom_model::{
-    Facts, ItemId, ItemKind, Judgement, Pending, Record, Role, Verdict, digest_id, fit_name,
-    short_id,
+    Facts, ItemId, ItemKind, Judgement, Pending, Record, Role, Verdict, VerdictReason, digest_id,
+    fit_name, short_id,
 };
 use strongroom_repository::{Found, Node};
 use strongroom_workloads::workload::{
@@ -297,10 +298,7 @@ impl Belongings {
         let mut facts = item.renew(&before, name);
         if self.profile().is_judged && name != node.name {
             let old = node.name.as_str();
-            let by_name = judge(
-                JudgedContent { name, bytes: &[] },
-                Some(JudgedContent { name: old, bytes: &[] }),
-            );
+            let by_name = judge_name(name, old).judgement();
             let mut j = before.judgement.clone().unwrap_or_else(Judgement::clean);
             if j.verdict == Verdict::Clean && by_name.verdict != Verdict::Clean {
                 // Its last clean state is kept now: what comes next is held against it.
@@ -311,18 +309,15 @@ impl Belongings {
                 let dir = self.own_directory(c, layout::LAST_CLEAN, item.id());
                 self.run.put(&layout::refs(&dir), clean)?;
             }
-            for reason in by_name.reasons {
-                j.raise(by_name.verdict, reason);
-            }
+            j.add(by_name);
             let appended = name.strip_prefix(old).is_some_and(|r| r.starts_with('.'));
             let is_back = old.strip_prefix(name).is_some_and(|r| r.starts_with('.'));
             if appended || is_back {
                 self.pattern(|p| p.rename(item.id(), appended));
             }
             // The old name is back: what its name alone said no longer holds.
-            if is_back
-                && before.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Suspicious)
-            {
+            let of_its_name = [VerdictReason::ExtensionAppended, VerdictReason::KnownExtension];
+            if is_back && !j.is_clean() && j.reasons.iter().all(|r| of_its_name.contains(r)) {
                 j = Judgement::clean();
             }
             facts.judgement = Some(j);

@@ -1,13 +1,14 @@
 //! A snapshot as workloads see it while they put things back.
 
-use crate::{Error, JudgedContent, clean::ChosenItem, judge, layout, owner_dirs};
+use crate::{Error, clean::ChosenItem, known, layout, owner_dirs};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use strongroom_content::{ContentExaminer, Version, judge};
 use strongroom_model::{Facts, ItemId, Role, Verdict, fit_name};
 use strongroom_repository::{BlobKind, Id, Node, NodeKind, Repository, Visit};
 use strongroom_workloads::{
     OwnerKind,
-    restore::{Contents, SnapshotView, StoredItem, Unreadable},
+    restore::{Contents, Look, SnapshotView, StoredItem, Unreadable},
 };
 
 /// A snapshot of a repository.
@@ -72,9 +73,34 @@ impl SnapshotView for Shelf {
         Ok(found.map_err(unreadable)?.map(|(_, id)| id))
     }
 
-    fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool {
-        let content = |(name, bytes)| JudgedContent { name, bytes };
-        judge(content(now), Some(content(before))).verdict == Verdict::Clean
+    fn look(&self) -> Box<dyn Look> {
+        Box::new(Looked(ContentExaminer::new()))
+    }
+}
+
+/// What was seen of a content.
+struct Looked(ContentExaminer);
+
+impl Look for Looked {
+    fn push(&mut self, piece: &[u8]) {
+        self.0.push(piece);
+    }
+
+    fn is_clean(
+        self: Box<Self>,
+        (name, sha256): (&str, &[u8; 32]),
+        (name_before, stored): (&str, &StoredItem),
+    ) -> Result<bool, Unreadable> {
+        let before = match known::recorded(&stored.facts, stored.size_bytes) {
+            Some(record) => record,
+            None => {
+                let mut n = 0..;
+                known::examined(|| stored.contents.piece(n.next().unwrap_or(usize::MAX)))?
+            }
+        };
+        let record = self.0.finish(sha256);
+        let before = Version { name: name_before, record: &before };
+        Ok(judge(Version { name, record: &record }, Some(before)).verdict == Verdict::Clean)
     }
 }
 

@@ -60,10 +60,10 @@ fn a_file_that_became_a_note_is_the_file_again() {
     let before = files(&sim);
     write(&sim, &drive, "README.txt", NOTE);
     in_process_backup(&sim, &repo, cache.path());
-    clean(&sim, &repo, Into::InPlace);
+    let (plan, _) = clean(&sim, &repo, Into::InPlace);
     let now = files(&sim);
     let lost: Vec<_> = before.iter().filter(|(at, d)| now.get(*at) != Some(*d)).collect();
-    assert!(lost.is_empty(), "{lost:#?}");
+    assert!(lost.is_empty(), "{lost:#?} {:#?}", acts(&plan));
     assert_eq!(now.len(), before.len());
 }
 

@@ -11,6 +11,7 @@ mod panics;
 mod series;
 mod stored;
 mod trips;
+mod verdicts;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Server, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};
