@@ -7,6 +7,7 @@
 
 mod alarm;
 mod canonical;
+mod certainty;
 mod clock;
 mod collection_state;
 pub mod collections;
@@ -27,6 +28,7 @@ mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, AlarmList, AlarmSeverity};
 pub use canonical::canonical;
+pub use certainty::Certainty;
 pub use clock::{Clock, Sleep};
 pub use collection_state::CollectionState;
 pub use configuration::{

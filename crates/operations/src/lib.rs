@@ -36,7 +36,6 @@ pub mod place;
 pub mod plan;
 pub mod protection;
 pub mod recovery;
-mod removed;
 pub mod repair;
 pub mod replicate;
 pub mod restore;

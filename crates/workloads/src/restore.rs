@@ -9,10 +9,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
-use strongroom_model::{Facts, ItemId, Progress, Untrusted};
+use strongroom_model::{Certainty, Facts, ItemId, Progress, Untrusted};
 
 /// Where restored items go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,21 @@ pub enum Action {
     Move,
     /// It is there as it was.
     Keep,
-    /// A ransom note or the like: deleted.
-    Remove,
+}
+
+/// Which of several stored versions is brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The snapshot that holds it.
+    pub snapshot: String,
+    /// When it stood so: the time of that snapshot; of a version that was current in none, when it
+    /// was written.
+    pub at: jiff::Timestamp,
+    /// The service's number of an older version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How sure it is that its owner left it so.
+    pub certainty: Certainty,
 }
 
 /// How an item came back.
@@ -81,13 +94,21 @@ pub struct RestoredItem {
     /// Bytes that were sent for it.
     #[serde(skip)]
     pub sent_bytes: u64,
+    /// Where it is from, where it was chosen among several; whoever chose it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 impl RestoredItem {
+    /// How it came back, for so many bytes.
+    pub fn new(path: &str, action: Action, outcome: RestoreOutcome, sent_bytes: u64) -> Self {
+        Self { path: path.into(), action, outcome, sent_bytes, source: None }
+    }
+
     /// It did not come back.
     pub fn failed(path: &str, action: Action, why: impl ToString) -> Self {
         let outcome = RestoreOutcome::Failed { why: why.to_string().into() };
-        Self { path: path.into(), action, outcome, sent_bytes: 0 }
+        Self::new(path, action, outcome, 0)
     }
 }
 
@@ -251,21 +272,20 @@ pub struct Wanted {
     pub items: Vec<StoredItem>,
     /// Folders that hold none of them.
     pub folders: Vec<StoredFolder>,
-    /// What an attacker left, and is deleted: path and id.
-    pub remove: Vec<(String, ItemId)>,
+    /// Those of which no clean version is known: whatever comes back, they stay as they are.
+    pub untouched: Arc<HashSet<ItemId>>,
 }
 
 impl Wanted {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.folders.is_empty() && self.remove.is_empty()
+        self.items.is_empty() && self.folders.is_empty()
     }
 
     /// Path of the owner's directory: `/<workload>/<owner>`.
     pub fn base(&self) -> String {
         let first = self.items.first().map(|i| &i.path);
         let first = first.or(self.folders.first().map(|f| &f.path));
-        let first = first.or(self.remove.first().map(|(path, _)| path));
         first.map(|p| p.split('/').take(3).collect::<Vec<_>>().join("/")).unwrap_or_default()
     }
 }
@@ -279,7 +299,7 @@ pub struct RestoreStep {
     pub path: String,
     /// Bytes to upload.
     pub bytes: u64,
-    /// What is brought back ([`Contents::digest`]). Nothing for a folder, and for what goes.
+    /// What is brought back ([`Contents::digest`]). Nothing for a folder.
     pub stored: Option<String>,
     /// Which object of the tenant it is done to, and how that stood. Nothing where it is made.
     pub found: Option<String>,
@@ -302,8 +322,9 @@ pub trait OwnerPlan: Send + Sync + std::fmt::Debug {
     /// What it will cost.
     fn cost(&self) -> RestoreCost;
 
-    /// Items that it deletes, since an attacker left them.
-    fn removes(&self) -> Vec<ItemId> {
+    /// Items that bear the name of another that comes back, which is put over them: the service
+    /// keeps what they hold as an older version.
+    fn covers(&self) -> Vec<ItemId> {
         Vec::new()
     }
 
@@ -351,6 +372,16 @@ impl Reader {
             let read = tokio::task::block_in_place(|| s.read(at, length));
             read.map_err(|e| Error::new(crate::ErrorKind::BadRequest, e.to_string()))
         }
+    }
+
+    /// quickXorHash of all of a file of this length.
+    pub(crate) async fn hash_of_all(&self, length: u64) -> Result<String, Error> {
+        const PIECE_BYTES: u64 = 4 << 20;
+        let mut at = 0;
+        while at < length {
+            at += self.read(at, PIECE_BYTES.min(length - at) as usize).await?.len().max(1) as u64;
+        }
+        Ok(self.hash())
     }
 
     /// quickXorHash of what was read, when it was read once from front to back.

@@ -24,7 +24,7 @@ use strongroom_operations::{
     place::Place,
     plan::{Authority, Operation, guard},
     replicate::{last_clean, rebuild},
-    restore::{Action, RestoreData, RestoreOutcome},
+    restore::{RestoreData, RestoreOutcome},
 };
 
 #[derive(Args, Clone, Debug)]
@@ -233,19 +233,19 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         );
         println!("            ({} lines in all)", plan.rows.len());
     }
-    let notes = plan.rows.iter().filter(|r| r.action == Action::Remove).count();
+    let left = plan.left.len();
     let leave = Authority::of(ready.plan(), by, stage.school.now())?;
     let ready = guard::<RestoreData>(&stage.school, ready).await?;
     let done = RestoreData::apply(&stage.school, ready, leave, Arc::new(Silent)).await?;
     let restored = done.report.restored;
-    let back = restored.items.len() - notes;
+    let back = restored.items.len();
     let after = stage.digest().await?;
     let still = missing(&good, &after);
     let identical = attacked.len() - attacked.iter().filter(|a| still.contains(a)).count();
     let extra = missing(&after, &good);
     say(format!(
-        "restored {back} items and took {notes} of the attacker's away: {} as wanted after reading \
-         back, {} altered by the service, {} failed",
+        "restored {back} items: {} as wanted after reading back, {} altered by the service, {} \
+         failed; {left} of the attacker's stay until somebody decides",
         restored.identical, restored.altered, restored.failed
     ));
     let verdict = restored.failed == 0 && still.len() as u64 <= restored.altered;

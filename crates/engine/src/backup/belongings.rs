@@ -389,7 +389,7 @@ impl Belongings {
                 false => left.into_iter().collect(),
             };
             for id in ids {
-                self.count_deleted(&id, self.take_away(&o.collection, &id)?);
+                self.count_deleted(self.take_away(&o.collection, &id)?);
             }
             // Names that were taken by something that is gone now.
             for row in std::mem::take(crowded) {
@@ -490,7 +490,7 @@ impl Belongings {
         self.stored_collections(&c.path, &mut others)?;
         if ids.len() < all || !others.is_empty() {
             for id in &ids {
-                self.count_deleted(id, self.take_away(c, id)?);
+                self.count_deleted(self.take_away(c, id)?);
             }
             return Ok(false);
         }
@@ -499,7 +499,7 @@ impl Belongings {
             self.run.catalog.forget(&part, &id.0);
         }
         self.run.remove(&layout::refs(&self.path(&c.path)))?;
-        ids.iter().for_each(|id| self.count_deleted(id, 1));
+        self.count_deleted(ids.len() as u64);
         Ok(true)
     }
 
@@ -516,12 +516,10 @@ impl Belongings {
         Ok(ids.len() as u64)
     }
 
-    /// In the step in which it went, with so many items. What a restore of ours deleted is told,
-    /// and is no sign of an attack.
-    fn count_deleted(&self, id: &ItemId, items: u64) {
+    /// In the step in which it went, with so many items.
+    fn count_deleted(&self, items: u64) {
         self.run.count_deleted(items);
-        let is_ours = self.run.options.removed_by_us.contains(id);
-        self.pattern(|p| p.deleted += if is_ours { 0 } else { items });
+        self.pattern(|p| p.deleted += items);
     }
 
     pub(super) fn pattern<T>(&self, change: impl FnOnce(&mut super::seen::Pattern) -> T) -> T {

@@ -27,7 +27,7 @@ pub use told::{HearsAlarms, MadeBefore};
 
 use crate::{Error, Progress, layout};
 use run::Run;
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{
     Alarm, AlarmKind, AlarmSeverity, ItemId, Record, RecordError, Role, Row, Series, Untrusted,
 };
@@ -66,8 +66,6 @@ pub struct BackupOptions {
     pub accepted: Vec<Accepted>,
     /// The last finished snapshot that the host made whose run it is; none where it knows of none.
     pub made_before: Option<MadeBefore>,
-    /// Items that a restore of ours deleted: that they are gone is nobody's attack.
-    pub removed_by_us: HashSet<ItemId>,
     /// Hears of alarms before there is a report.
     pub hears_alarms: HearsAlarms,
     /// Ends the run with what it has.
@@ -138,7 +136,6 @@ impl BackupOptions {
             acknowledged: Vec::new(),
             accepted: Vec::new(),
             made_before: None,
-            removed_by_us: HashSet::new(),
             hears_alarms: HearsAlarms::default(),
             stop: Stop::default(),
         }

@@ -11,10 +11,10 @@ use strongroom_workloads::{
     restore::{Contents, Look, SnapshotView, StoredItem, Unreadable},
 };
 
-/// A snapshot of a repository.
+/// A snapshot of a repository, and for what is newer others.
 pub(super) struct Shelf {
     repo: Arc<Repository>,
-    tree: Id,
+    trees: Vec<Id>,
 }
 
 fn unreadable(e: impl ToString) -> Unreadable {
@@ -22,25 +22,36 @@ fn unreadable(e: impl ToString) -> Unreadable {
 }
 
 impl Shelf {
-    pub(super) fn new(repo: Arc<Repository>, tree: Id) -> Self {
-        Self { repo, tree }
+    /// A snapshot to start from, and those that hold what is not in it, the newest first.
+    pub(super) fn new(repo: Arc<Repository>, trees: Vec<Id>) -> Self {
+        Self { repo, trees }
+    }
+
+    /// What stands at a path, in the first that holds it.
+    fn node(&self, path: &str) -> Result<Option<Node>, Error> {
+        for tree in &self.trees {
+            match self.repo.node_at(tree, path) {
+                Ok(node) => return Ok(Some(node)),
+                Err(strongroom_repository::Error::NoSuchPath(_)) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(None)
     }
 
     /// The record of what stands at a path.
     pub(super) fn facts(&self, path: &str) -> Result<Option<Facts>, Error> {
-        match self.repo.node_at(&self.tree, path) {
-            Ok(node) => Ok(node.facts()?),
-            Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(None),
-            Err(e) => Err(e.into()),
-        }
+        Ok(self.node(path)?.map(|node| node.facts()).transpose()?.flatten())
     }
 
     /// A chosen item.
     pub(super) fn kept(&self, item: ChosenItem) -> StoredItem {
-        let ChosenItem { path, node, facts, tree } = item;
+        let ChosenItem { path, node, facts, origin, .. } = item;
         let name = node.name.clone();
         let size_bytes = node.size_bytes();
-        let file = File { repo: self.repo.clone(), node, tree, path: path.clone() };
+        let record = Some(facts.clone());
+        let (repo, tree, at) = (self.repo.clone(), origin.tree, origin.path);
+        let file = File { repo, node, record, tree, path: at };
         StoredItem { path, name, size_bytes, facts, contents: Arc::new(file) }
     }
 }
@@ -52,7 +63,7 @@ impl SnapshotView for Shelf {
 
     fn collections_below(&self, path: &str) -> Result<Vec<(String, Facts)>, Unreadable> {
         let mut all = Vec::new();
-        let node = self.repo.node_at(&self.tree, path).map_err(unreadable)?;
+        let Some(node) = self.node(path).map_err(unreadable)? else { return Ok(all) };
         let NodeKind::Dir { subtree } = node.kind else { return Ok(all) };
         let walked = self.repo.walk(&subtree, path, &mut |path, node| match node
             .facts()?
@@ -69,8 +80,13 @@ impl SnapshotView for Shelf {
     }
 
     fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable> {
-        let found = owner_dirs::find(&self.repo, &self.tree, OwnerKind::User, name);
-        Ok(found.map_err(unreadable)?.map(|(_, id)| id))
+        for tree in &self.trees {
+            let found = owner_dirs::find(&self.repo, tree, OwnerKind::User, name);
+            if let Some((_, id)) = found.map_err(unreadable)? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     fn look(&self) -> Box<dyn Look> {
@@ -109,8 +125,11 @@ impl Look for Looked {
 struct File {
     repo: Arc<Repository>,
     node: Node,
+    /// What is put back of it besides its bytes.
+    record: Option<Facts>,
     /// Root of the snapshot that it was taken from.
     tree: Id,
+    /// Path in it.
     path: String,
 }
 
@@ -124,7 +143,8 @@ impl File {
     fn other(&self, node: Node, path: String) -> Result<Option<StoredItem>, Unreadable> {
         let Some(facts) = node.facts().map_err(unreadable)? else { return Ok(None) };
         let (name, size_bytes) = (node.name.clone(), node.size_bytes());
-        let file = File { node, path: path.clone(), ..self.clone() };
+        let record = Some(facts.clone());
+        let file = File { node, record, path: path.clone(), ..self.clone() };
         Ok(Some(StoredItem { path, name, size_bytes, facts, contents: Arc::new(file) }))
     }
 
@@ -145,8 +165,8 @@ impl Contents for File {
         let mut of = Sha256::new_with_prefix(b"a stored file ");
         self.node.content().iter().for_each(|id| of.update(id.0));
         // The record says what else is put back: name, times, state.
-        let record = self.node.facts().ok().flatten();
-        of.update(record.and_then(|f| serde_json::to_vec(&f).ok()).unwrap_or_default());
+        let record = self.record.as_ref();
+        of.update(record.and_then(|f| serde_json::to_vec(f).ok()).unwrap_or_default());
         hex::encode(of.finalize())
     }
 
@@ -185,6 +205,10 @@ impl Contents for File {
         let dir = format!("{base}/{}/{}", layout::VERSIONS, fit_name(&id, &id, &[]).0);
         let mut all = Vec::new();
         for node in self.list(&self.tree, &dir)? {
+            // It may be one of them itself.
+            if node.content() == self.node.content() {
+                continue;
+            }
             let path = format!("{dir}/{}", node.name);
             let is_clean = |k: &StoredItem| {
                 let judged = k.facts.judgement.as_ref();

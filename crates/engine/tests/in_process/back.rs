@@ -7,25 +7,25 @@ use std::{collections::BTreeMap, sync::Arc};
 use strongroom_engine::restore::{Action, DataRestorePlan, Into, RestoreOutcome, RestoreReport};
 use strongroom_repository::Repository;
 
-const NOTE: &str = "All your files have been encrypted. To decrypt them you need our private key. \
+pub(crate) const NOTE: &str = "All your files have been encrypted. To decrypt them you need our private key. \
     Pay 2 bitcoin. Do not rename files. Personal ID: 7F3A-91C2";
 
-fn somebody(sim: &Sim) -> String {
+pub(crate) fn somebody(sim: &Sim) -> String {
     sim.digest(0).iter().find(|r| r.kind == "file").unwrap().user.clone()
 }
 
-fn write(sim: &Sim, drive: &str, path: &str, text: &str) {
+pub(crate) fn write(sim: &Sim, drive: &str, path: &str, text: &str) {
     let (status, told) = call(sim, "PUT", &format!("{drive}/root:/{path}:/content"), json!(text));
     assert!([200, 201].contains(&status), "{told}");
 }
 
 /// Digests of files, by whose and where.
-fn files(sim: &Sim) -> BTreeMap<(String, String), String> {
+pub(crate) fn files(sim: &Sim) -> BTreeMap<(String, String), String> {
     let all = sim.digest(0).into_iter().chain(sim.sites_digest(0));
     all.filter(|r| r.kind.ends_with("file")).map(|r| ((r.user, r.path), r.digest)).collect()
 }
 
-fn messages(sim: &Sim) -> Vec<String> {
+pub(crate) fn messages(sim: &Sim) -> Vec<String> {
     let is_there = |r: &DigestRow| {
         r.kind == "message" && !["Delet", "Purge", "Version"].iter().any(|b| r.path.starts_with(b))
     };
@@ -35,7 +35,11 @@ fn messages(sim: &Sim) -> Vec<String> {
     all
 }
 
-fn clean(sim: &Sim, repo: &Arc<Repository>, into: Into) -> (DataRestorePlan, RestoreReport) {
+pub(crate) fn clean(
+    sim: &Sim,
+    repo: &Arc<Repository>,
+    into: Into,
+) -> (DataRestorePlan, RestoreReport) {
     let (plan, report) = restored_as(sim, repo, into, |o| o.clean = true);
     assert_eq!(report.failed, 0, "{report:#?}");
     (plan, report)
@@ -88,13 +92,13 @@ fn a_file_whose_place_a_note_took_is_not_deleted_with_it() {
     assert!(lost.is_empty(), "{lost:#?}");
 }
 
-fn letter(text: &str) -> Value {
+pub(crate) fn letter(text: &str) -> Value {
     json!({"subject": "Trip", "internetMessageId": "<trip@school.example>",
         "body": {"contentType": "text", "content": text}, "isRead": true,
         "toRecipients": [{"emailAddress": {"address": "head@school.example"}}]})
 }
 
-fn post(sim: &Sim, user: &str, body: Value) -> String {
+pub(crate) fn post(sim: &Sim, user: &str, body: Value) -> String {
     let (status, made) =
         call(sim, "POST", &format!("users/{user}/mailFolders/inbox/messages"), body);
     assert_eq!(status, 201, "{made}");

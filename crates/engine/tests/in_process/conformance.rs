@@ -383,7 +383,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         };
         browse::find(&b.repo, &[latest], &query, &mut report_hit).unwrap();
         assert!(found.contains(&path), "{found:?}");
-        let (_, chosen) = clean::clean_items(&b.repo, None, "").unwrap();
+        let chosen = clean::clean_items(&b.repo, None, "").unwrap().unwrap().items;
         assert!(chosen.iter().any(|c| c.facts.id.0 == id), "it is chosen for a clean restore");
         let told = report.coverage.iter().any(|c| c.scope == b.name && c.items > Some(0));
         assert!(told, "the coverage counts it");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod back;
+mod clean_points;
 mod conformance;
 mod crash;
 mod interruptions;
@@ -153,7 +154,7 @@ fn a_name_that_looks_like_one_of_ours_is_a_name() {
     assert!(is_whole(&sim, &report), "{:?} {:?}", report.skipped, report.failed);
     assert_all_is_in(&sim, &repo);
     let latest = clean::latest(&repo, None).unwrap().unwrap();
-    let (_, chosen) = clean::clean_items(&repo, None, "").unwrap();
+    let chosen = clean::clean_items(&repo, None, "").unwrap().unwrap().items;
     assert_eq!(chosen.len(), sim.items(0).len());
     let query = browse::Query { text: Some("/below/.".into()), ..browse::Query::default() };
     let mut found = 0;

@@ -10,7 +10,7 @@ use crate::{
     incident::{Intruder, intruder_in},
     plan::{
         Authority, Basis, BroughtItems, Cost, Done, Draft, Effect, Guarded, Operation,
-        OperationKind, Plan, PlanStep, PlanVerb, Prepared, Risk, Undo, mac, plan_again, prepared,
+        OperationKind, Plan, PlanStep, PlanVerb, Prepared, Undo, mac, plan_again, prepared,
         school_of, sealed,
     },
     snapshots::{ahead_of_the_clock, snapshot},
@@ -24,7 +24,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::restore::{
-    self as engine, Action, DataRestorePlan, Into, PlanRow, RestoreOptions, RestoreOutcome,
+    self as engine, Action, DataRestorePlan, Into, Left, PlanRow, RestoreOptions, RestoreOutcome,
     RestoreReport,
 };
 use strongroom_graph::Client;
@@ -225,7 +225,6 @@ fn verb(action: Action) -> PlanVerb {
         Action::Replace => PlanVerb::Replace,
         Action::Move => PlanVerb::Move,
         Action::Keep => PlanVerb::Keep,
-        Action::Remove => PlanVerb::Delete,
     }
 }
 
@@ -243,14 +242,35 @@ fn is_named(restore: &DataRestorePlan) -> bool {
 
 /// How grave it is. Whatever is put over what is there changes it, and be it nothing.
 fn effect(request: &RestoreDataRequest, restore: &DataRestorePlan) -> Effect {
-    let is_some = |wanted: Action| acts(restore).any(|row| row.action == wanted);
     match &request.into {
-        _ if is_some(Action::Remove) => Effect::Destroys,
         RestoreInto::Folder(_) if acts(restore).all(|row| row.action == Action::Create) => {
             Effect::Adds
         }
         RestoreInto::InPlace | RestoreInto::Folder(_) => Effect::Changes,
     }
+}
+
+/// What is not brought back, and what is not clean and stays: item by item as far as items are
+/// named, else how many of whom.
+fn cannot(restore: &DataRestorePlan) -> Vec<Unable> {
+    let missing =
+        restore.users_missing.iter().map(|m| Unable { object: m.name.clone(), why: m.why.clone() });
+    let mut all: Vec<Unable> = missing.collect();
+    if restore.left.len() <= ITEMS_NAMED_MAX {
+        let left = |l: &Left| Unable { object: l.path.clone(), why: l.sentence().into() };
+        all.extend(restore.left.iter().map(left));
+        return all;
+    }
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for left in &restore.left {
+        *counts.entry(object(&left.path, false)).or_default() += 1;
+    }
+    let of = |(object, n): (String, u64)| {
+        let why = format!("{n} items are not clean, and stay as they are until somebody decides");
+        Unable { object: object.into(), why: why.into() }
+    };
+    all.extend(counts.into_iter().map(of));
+    all
 }
 
 /// The plan of what was found.
@@ -285,12 +305,6 @@ fn draft(
     }
     let effect = effect(&request, restore);
     let why = |why: &str| Undo::None { why: why.to_owned() };
-    let risks = match effect {
-        Effect::Destroys => vec![Risk::Irreversible {
-            why: "what an attacker left, and is deleted, cannot be had back".to_owned(),
-        }],
-        Effect::Adds | Effect::Changes | Effect::Weakens => Vec::new(),
-    };
     Ok(Draft {
         basis: Basis {
             snapshots: vec![restore.snapshot.clone()],
@@ -301,14 +315,10 @@ fn draft(
         },
         steps,
         effect,
-        risks,
+        risks: Vec::new(),
         cost: Cost { bytes_copied: acts(restore).map(|r| r.bytes).sum(), ..Cost::default() },
         needs: Vec::new(),
-        cannot: restore
-            .users_missing
-            .iter()
-            .map(|m| Unable { object: m.name.clone(), why: m.why.clone() })
-            .collect(),
+        cannot: cannot(restore),
         undo: match &request.into {
             RestoreInto::Folder(_) => why("the folder that it makes can be deleted"),
             RestoreInto::InPlace => why("snapshots of the tenant as it was before bring that back"),
@@ -480,8 +490,6 @@ impl Operation for RestoreData {
                 return Err(e);
             }
         };
-        // Before anything goes: the next backup takes what was deleted here for no attack.
-        work.target.notes_removed(&work.restore.removes());
         let RestoreDataWork { repo, client, options, restore, .. } = work;
         let (is_named, folder) = (is_named(&restore), restore.folder.clone());
         let left_out = !restore.users_missing.is_empty();
@@ -502,7 +510,7 @@ impl Operation for RestoreData {
         }
         log.end(restored.as_ref().map_err(Error::sentence).map(|r| {
             json!({"identical": r.identical, "altered": r.altered, "failed": r.failed,
-                "kept": r.kept, "bytes": r.bytes})
+                "kept": r.kept, "bytes": r.bytes, "stay": r.left.len()})
         }))?;
         let restored = restored.map_err(|e| match folder {
             Some(folder) => {
@@ -529,5 +537,6 @@ fn begun(work: &RestoreDataWork) -> Value {
         "in_place": request.into == RestoreInto::InPlace, "users": users,
         "items": acts(restore).count(), "bytes": acts(restore).map(|r| r.bytes).sum::<u64>(),
         "left_out": restore.users_missing, "renamed": restore.renamed,
+        "stay": restore.left.len(),
     })
 }

@@ -13,5 +13,6 @@ pub use files::{
     FilesReport, FilesRestored, FilesToRestore, RestoreFilesRequest, files_to_restore,
 };
 pub use strongroom_engine::restore::{
-    Action, DataRestorePlan, PlanRow, RestoreOutcome, RestoreReport, RestoredItem,
+    Action, Basis, CameBack, DataRestorePlan, Left, LeftWhy, PlanRow, RestoreOutcome,
+    RestoreReport, RestoredItem, Source,
 };
