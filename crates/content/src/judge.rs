@@ -13,7 +13,7 @@ use change::change;
 use strongroom_model::{Judgement, Verdict, VerdictReason};
 
 /// Points from which a version is not clean.
-const NOT_CLEAN: u32 = 50;
+pub(crate) const NOT_CLEAN: u32 = 50;
 /// Points from which, with evidence of a cipher, its bytes are called encrypted.
 const ENCRYPTED: u32 = 80;
 /// Bytes below which a content is too small to be called noise.
@@ -122,13 +122,17 @@ pub fn judge(now: Version<'_>, before: Option<Version<'_>>) -> Appraisal {
             true
         }
     });
+    Appraisal { verdict: verdict_of(&findings), findings }
+}
+
+/// What all of it comes to.
+pub(crate) fn verdict_of(findings: &[Finding]) -> Verdict {
     let points: u32 = findings.iter().map(|f| f.points).sum();
-    let verdict = match points {
+    match points {
         0..NOT_CLEAN => Verdict::Clean,
         ENCRYPTED.. if findings.iter().any(|f| f.is_cipher && f.points >= 40) => Verdict::Encrypted,
         _ => Verdict::Suspicious,
-    };
-    Appraisal { verdict, findings }
+    }
 }
 
 /// What a name says, of a content that stayed: whether something was put behind it.

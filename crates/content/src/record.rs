@@ -118,7 +118,7 @@ impl Stretches {
 /// A stored record that is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the record of a content is not readable: {0}")]
-pub struct ContentError(&'static str);
+pub struct ContentError(pub(crate) &'static str);
 
 /// A record as it is stored: of this version, or of a newer one, which is kept as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,7 +186,7 @@ impl StoredContent {
     }
 }
 
-fn number(out: &mut Vec<u8>, mut n: u64) {
+pub(crate) fn number(out: &mut Vec<u8>, mut n: u64) {
     while n >= 128 {
         out.push(n as u8 | 128);
         n >>= 7;
@@ -194,7 +194,7 @@ fn number(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
-fn sketch(out: &mut Vec<u8>, s: &Sketch) {
+pub(crate) fn sketch(out: &mut Vec<u8>, s: &Sketch) {
     number(out, s.seen);
     out.push(s.kept.len() as u8);
     let mut last = 0;
@@ -246,28 +246,28 @@ fn write(r: &ContentRecord) -> Vec<u8> {
     out
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+pub(crate) struct Reader<'a> {
+    pub(crate) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], ContentError> {
+    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], ContentError> {
         let (some, rest) = self.rest.split_at_checked(n).ok_or(ContentError("it is cut short"))?;
         self.rest = rest;
         Ok(some)
     }
 
-    fn byte(&mut self) -> Result<u8, ContentError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, ContentError> {
         Ok(self.take(1)?[0])
     }
 
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ContentError> {
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ContentError> {
         let mut out = [0; N];
         out.copy_from_slice(self.take(N)?);
         Ok(out)
     }
 
-    fn number(&mut self) -> Result<u64, ContentError> {
+    pub(crate) fn number(&mut self) -> Result<u64, ContentError> {
         let mut n = 0_u64;
         for shift in (0..64).step_by(7) {
             let b = self.byte()?;
@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
         Ok((level, self.take(n)?.to_vec()))
     }
 
-    fn sketch(&mut self, most: usize) -> Result<Sketch, ContentError> {
+    pub(crate) fn sketch(&mut self, most: usize) -> Result<Sketch, ContentError> {
         let (seen, n) = (self.number()?, usize::from(self.byte()?));
         if n > most {
             return Err(ContentError("it holds more than it may"));

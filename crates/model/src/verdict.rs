@@ -73,6 +73,14 @@ pub enum VerdictReason {
     MainPartLost,
     /// Members of a container lie in one another, so that unpacking it would have no end.
     OverlappingMembers,
+    /// Attachments of a message that was sent or received are gone.
+    AttachmentLost,
+    /// The text of a message that was sent or received is another.
+    BodyChanged,
+    /// Another message stands in the place of one that was sent or received.
+    HeadersChanged,
+    /// What was a message no longer reads as one.
+    MessageUnreadable,
 }
 
 /// A verdict with its reasons.

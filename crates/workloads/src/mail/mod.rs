@@ -1,6 +1,5 @@
 //! Mail: folders, messages with their MIME and their record, and the way back.
 
-mod bounded;
 mod folders;
 mod item;
 mod proof;

@@ -503,7 +503,7 @@ fn may_have_attachments(head: &Head, mime: &[u8]) -> bool {
 
 /// Hashes of the parts of a MIME message, decoded; of one that is beyond all bounds none.
 fn decoded_parts(mime: &[u8]) -> std::collections::HashSet<String> {
-    super::bounded::parse(mime)
+    strongroom_content::parse_message(mime)
         .ok()
         .flatten()
         .iter()
