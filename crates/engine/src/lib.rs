@@ -25,9 +25,9 @@ pub mod seal;
 pub mod signs;
 
 pub use backup::{
-    Accepted, AcknowledgedAlarm, BackupOptions, BackupReport, HearsAlarms, MadeBefore, SkippedItem,
-    StandingAlarm, Stop, Unread, backup, clear_delta_links, passing_alarms, standing_alarms,
-    unread_items,
+    Accepted, AcknowledgedAlarm, Announced, BackupOptions, BackupReport, Calendar, EventKind,
+    HearsAlarms, MadeBefore, SkippedItem, StandingAlarm, Stop, Unread, backup, clear_delta_links,
+    passing_alarms, standing_alarms, unread_items,
 };
 pub use error::Error;
 pub use strongroom_model::{Progress, Silent};

@@ -302,6 +302,14 @@ impl Facts {
         self.rest.clone_from(&before.rest);
     }
 
+    /// Whether marks of a message are others than they were. That it was read is no change of a
+    /// mark: that is what happens to messages.
+    pub fn is_relabelled_from(&self, before: &Facts) -> bool {
+        let (Some(now), Some(was)) = (&self.message, &before.message) else { return false };
+        let is_unread_again = was.is_read && !now.is_read;
+        now.categories != was.categories || now.flag != was.flag || is_unread_again
+    }
+
     /// Whether the owner or the collection is gone from the tenant.
     pub fn is_gone(&self) -> bool {
         self.gone == Some(true)

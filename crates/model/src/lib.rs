@@ -47,4 +47,4 @@ pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
 pub use shown::{shown, shown_bytes, shown_line, without_values};
 pub use untrusted::{Line, Untrusted};
-pub use verdict::{Judgement, Verdict, VerdictReason};
+pub use verdict::{Damage, Judgement, Verdict, VerdictReason};

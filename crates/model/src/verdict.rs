@@ -83,6 +83,104 @@ pub enum VerdictReason {
     MessageUnreadable,
 }
 
+/// What became of an item's content, as its bytes show it. Codes are stored: add, never rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Damage {
+    /// Ciphertext, or noise that looks like it, stands where there was content.
+    Ciphertext,
+    /// Noise written as text.
+    Encoded,
+    /// A whole container that holds nothing but noise.
+    Wrapped,
+    /// A password hides it.
+    Locked,
+    /// It reads no more: its form or its main part is gone.
+    Broken,
+    /// Something else stands in its place.
+    Overwritten,
+    /// The same bytes, exchanged for others or put elsewhere.
+    Exchanged,
+    /// One byte fills it, or parts of it.
+    Wiped,
+    /// Its end is gone.
+    CutShort,
+    /// Nothing is left.
+    Emptied,
+    /// It became equal to many others.
+    MadeEqual,
+    /// What was attached to it is gone.
+    Stripped,
+}
+
+impl Damage {
+    /// What such items did, behind their number: "12 became ciphertext".
+    pub fn did(self) -> &'static str {
+        match self {
+            Damage::Ciphertext => "became ciphertext",
+            Damage::Encoded => "became noise written as text",
+            Damage::Wrapped => "became containers of noise",
+            Damage::Locked => "got a password",
+            Damage::Broken => "read no more",
+            Damage::Overwritten => "lost all trace of what they held",
+            Damage::Exchanged => "had their bytes exchanged",
+            Damage::Wiped => "were filled with one byte",
+            Damage::CutShort => "were cut short",
+            Damage::Emptied => "were emptied",
+            Damage::MadeEqual => "became equal to others",
+            Damage::Stripped => "lost what was attached to them",
+        }
+    }
+}
+
+impl VerdictReason {
+    /// What became of the content, where the reason speaks of that: a name, a note, and what many
+    /// others did at the same time say nothing of an item's own bytes.
+    pub fn damage(self) -> Option<Damage> {
+        Some(match self {
+            Self::RandomInsteadOfFormat | Self::RandomBlocksInPlace | Self::EntropyJump => {
+                Damage::Ciphertext
+            }
+            Self::NoiseAsText => Damage::Encoded,
+            Self::NoiseInContainer => Damage::Wrapped,
+            Self::ProtectedNow => Damage::Locked,
+            Self::StructureLost | Self::MainPartLost | Self::TextLost | Self::MessageUnreadable => {
+                Damage::Broken
+            }
+            Self::TraceLost | Self::BodyChanged | Self::HeadersChanged => Damage::Overwritten,
+            Self::AttachmentLost => Damage::Stripped,
+            Self::BytesExchanged => Damage::Exchanged,
+            Self::Wiped => Damage::Wiped,
+            Self::CutShort => Damage::CutShort,
+            Self::Emptied => Damage::Emptied,
+            Self::ExtensionAppended
+            | Self::KnownExtension
+            | Self::RansomNote
+            | Self::RenameStorm
+            | Self::VersionsFlushed
+            | Self::RunAlarm
+            | Self::OverlappingMembers => return None,
+        })
+    }
+
+    /// Whether it can be said only of what was held against an earlier version.
+    pub fn is_of_a_change(self) -> bool {
+        matches!(
+            self,
+            Self::StructureLost
+                | Self::RandomBlocksInPlace
+                | Self::EntropyJump
+                | Self::ProtectedNow
+                | Self::TraceLost
+                | Self::BytesExchanged
+                | Self::CutShort
+                | Self::AttachmentLost
+                | Self::BodyChanged
+                | Self::HeadersChanged
+        )
+    }
+}
+
 /// A verdict with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredJudgement", into = "StoredJudgement")]
@@ -147,6 +245,12 @@ impl Judgement {
     /// Whether nothing speaks against the item, or a person says that it does not count.
     pub fn is_clean(&self) -> bool {
         self.verdict == Verdict::Clean
+    }
+
+    /// What became of the content, by the strongest reason that says so, where it is not clean.
+    pub fn damage(&self) -> Option<Damage> {
+        let is_odd = self.verdict != Verdict::Clean;
+        self.reasons.iter().find_map(|r| r.damage()).filter(|_| is_odd)
     }
 
     /// Adds a reason and raises the verdict to at least `verdict`.

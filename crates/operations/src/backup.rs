@@ -59,6 +59,7 @@ pub async fn back_up(
     options.acknowledged = looked_at(decided);
     options.stop = school.host().stop.clone();
     options.made_before = made_before(school);
+    options.calendar = tenant.calendar.as_ref().map(|entry| entry.calendar());
     let of = school.clone();
     options.hears_alarms = HearsAlarms::new(move |found| heard(&of, found));
     Ok(strongroom_engine::backup(repo, client, options, progress).await?)

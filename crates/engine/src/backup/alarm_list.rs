@@ -177,7 +177,7 @@ impl Earlier {
     }
 
     /// Whether an unfinished run is what was going on then.
-    fn is_of_unfinished(&self, at: Option<Timestamp>) -> bool {
+    pub(super) fn is_of_unfinished(&self, at: Option<Timestamp>) -> bool {
         self.unfinished.is_some_and(|began| at >= Some(began))
     }
 

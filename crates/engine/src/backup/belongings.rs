@@ -1,6 +1,6 @@
 //! What one owner has of one workload: its collections, what left them, and the links, last.
 
-use super::{round::Reading, run::Run};
+use super::{place::Away, round::Reading, run::Run, tally::Went};
 use crate::{
     Error,
     catalog::{self, CatalogPlace},
@@ -388,8 +388,14 @@ impl Belongings {
                 true => self.truly_gone(left).await?,
                 false => left.into_iter().collect(),
             };
+            // What stands in a folder that goes went with it, in whatever order they are told.
+            let mut folders_first = Vec::new();
             for id in ids {
-                self.count_deleted(self.take_away(&o.collection, &id)?);
+                folders_first.push((!self.is_container(&o.collection, &id)?, id));
+            }
+            folders_first.sort();
+            for (_, id) in folders_first {
+                self.count_deleted(&self.take_away(&o.collection, &id)?);
             }
             // Names that were taken by something that is gone now.
             for row in std::mem::take(crowded) {
@@ -403,7 +409,12 @@ impl Belongings {
                 let closed = self.close(c)?;
                 run.count_deleted(closed);
                 // One that is made anew in the place of another is no deletion.
-                self.pattern(|p| p.deleted += if has_new { 0 } else { closed });
+                if !has_new {
+                    self.pattern(|p| {
+                        p.deleted += closed;
+                        p.tally.cleared(closed);
+                    });
+                }
                 continue;
             }
             all_went &= self.remove_collection(c, unsure || !all_went).await?;
@@ -490,16 +501,17 @@ impl Belongings {
         self.stored_collections(&c.path, &mut others)?;
         if ids.len() < all || !others.is_empty() {
             for id in &ids {
-                self.count_deleted(self.take_away(c, id)?);
+                self.count_deleted(&self.take_away(c, id)?);
             }
             return Ok(false);
         }
+        let going = self.going_below(&self.path(&c.path), &c.id.0)?;
         let part = self.part(&c.id);
         for id in ids.iter().chain([&c.id]) {
             self.run.catalog.forget(&part, &id.0);
         }
         self.run.remove(&layout::refs(&self.path(&c.path)))?;
-        self.count_deleted(ids.len() as u64);
+        self.count_gone(going);
         Ok(true)
     }
 
@@ -517,9 +529,28 @@ impl Belongings {
     }
 
     /// In the step in which it went, with so many items.
-    fn count_deleted(&self, items: u64) {
-        self.run.count_deleted(items);
-        self.pattern(|p| p.deleted += items);
+    fn count_deleted(&self, away: &Away) {
+        self.run.count_deleted(away.items());
+        match away {
+            Away::Nothing => {}
+            Away::Item(went) => self.went(std::iter::once(went)),
+            Away::Container(items) => self.went(items.iter().map(|(_, went)| went)),
+        }
+    }
+
+    /// The same, of what went with its collection.
+    fn count_gone(&self, items: Vec<(ItemId, Went)>) {
+        self.run.count_deleted(items.len() as u64);
+        self.went(items.iter().map(|(_, went)| went));
+    }
+
+    fn went<'w>(&self, items: impl Iterator<Item = &'w Went>) {
+        self.pattern(|p| {
+            for went in items {
+                p.deleted += 1;
+                p.tally.went(went.clone());
+            }
+        });
     }
 
     pub(super) fn pattern<T>(&self, change: impl FnOnce(&mut super::seen::Pattern) -> T) -> T {

@@ -4,9 +4,11 @@ use super::{
     belongings::Belongings,
     place::Begun,
     run::Run,
+    tally::{self, Came, Changed, Count},
     versions::{Baseline, Called, judged},
 };
 use crate::{Error, known, layout};
+use jiff::Timestamp;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -163,6 +165,8 @@ impl ContentWriter for Piecewise<'_> {
     }
 }
 
+const YEAR_S: i64 = 360 * 86_400;
+
 /// How often an item that changes while it is fetched is begun anew.
 const CHANGES_MAX: usize = 10;
 
@@ -273,11 +277,16 @@ impl Belongings {
         // Asked for again since an older version could not be read: it was counted.
         let is_same = |o: &Node| o.name == node.name && o.content() == node.content();
         let is_known = old.as_ref().is_some_and(is_same);
+        let (came, folder) = (tally::of_content(&node), self.folder_of(c, item.as_ref()));
         self.place_content(c, item.id(), &facts, (&dir, node, beside), (clean, older.nodes))?;
         self.watch(item.id(), &facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
         match old {
-            Some(_) => run.count_changed(main.size_bytes),
+            Some(old) => {
+                self.watch_change(item.as_ref(), &old, (&folder, name), (came, main.size_bytes));
+                run.count_changed(main.size_bytes);
+            }
             None => {
+                self.watch_new(&folder, modified, (came, &main));
                 self.count_in(&self.path(&c.path), 1)?;
                 run.count_new(main.size_bytes);
             }
@@ -337,6 +346,13 @@ impl Belongings {
         let flushed = had.is_some_and(|had| had > versions);
         let is_counted =
             before.is_some_and(|(f, is_same)| is_same && f.judgement.as_ref() == Some(j));
+        let damage = j.damage();
+        // Whatever a thing that is seen first was held against, was its own older version.
+        let is_odd = before.is_none() && !j.reasons.iter().any(|r| r.is_of_a_change());
+        let written = facts.file.as_ref().and_then(|f| f.modified);
+        let is_out_of_hours = self.run.options.calendar.as_ref().is_some_and(|calendar| {
+            written.is_some_and(|at| calendar.hours.is_some() && !calendar.is_at_school(at))
+        });
         self.pattern(|p| {
             p.flushed += u64::from(flushed);
             if is_counted {
@@ -345,6 +361,56 @@ impl Belongings {
             p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
             p.notes += u64::from(j.reasons.contains(&VerdictReason::RansomNote));
             p.rename(id, j.reasons.contains(&VerdictReason::ExtensionAppended));
+            let is_note = j.reasons.contains(&VerdictReason::RansomNote);
+            p.tally.count(Count::Notes, u64::from(is_note));
+            p.tally.count(Count::First, u64::from(before.is_none()));
+            match damage {
+                Some(_) if is_odd => p.tally.count(Count::Odd, 1),
+                Some(damage) => {
+                    p.tally.damaged(id, damage);
+                    p.tally.count(Count::OutOfHours, u64::from(is_out_of_hours));
+                }
+                None => {}
+            }
         });
+    }
+
+    /// One that got another content.
+    fn watch_change(
+        &self,
+        item: &dyn Item,
+        old: &Node,
+        (folder, name): (&str, &str),
+        (is, bytes): (Option<u64>, u64),
+    ) {
+        if !self.profile().is_judged {
+            return;
+        }
+        let (was, bytes_before) = (tally::of_content(old), old.size_bytes());
+        let called = match old.name == *name {
+            true => None,
+            false => tally::renamed(&old.name, name, folder),
+        };
+        let changed = Changed { item: tally::of_item(item.id()), was, is, bytes_before, bytes };
+        self.pattern(|p| {
+            p.tally.renamed(item.id(), called);
+            if was != is {
+                p.tally.changed(changed);
+            }
+        });
+    }
+
+    /// One that came. What a first backup finds came before it; when it was written tells what is
+    /// usual here.
+    fn watch_new(&self, folder: &str, written: Timestamp, (content, main): (Option<u64>, &Put)) {
+        let run = &self.run;
+        if run.is_first() {
+            let age_s = run.began.as_second() - written.as_second();
+            let is_of_last_year = (0..YEAR_S).contains(&age_s);
+            self.pattern(|p| p.tally.count(Count::Past, u64::from(is_of_last_year)));
+            return;
+        }
+        let (folder, bytes) = (tally::number_of(&[folder.as_bytes()]), main.size_bytes);
+        self.pattern(|p| p.tally.came(Came { folder, bytes, content }));
     }
 }

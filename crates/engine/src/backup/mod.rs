@@ -7,20 +7,27 @@
 
 mod alarm_list;
 mod alarms;
+mod behaviour;
 mod belongings;
+mod calendar;
 mod content;
 mod lists;
+#[cfg(test)]
+mod lives;
 mod owners;
 mod place;
 mod round;
 mod run;
 mod seen;
 mod stop;
+mod sums;
+mod tally;
 mod told;
 mod versions;
 
 pub(crate) use alarm_list::kept as kept_alarms;
 pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, passing_alarms, standing_alarms};
+pub use calendar::{Announced, Calendar, EventKind};
 pub use run::{BackupReport, Coverage, SkippedItem, Verdicts};
 pub use stop::{Interrupted, Stop};
 pub use told::{HearsAlarms, MadeBefore};
@@ -66,6 +73,8 @@ pub struct BackupOptions {
     pub accepted: Vec<Accepted>,
     /// The last finished snapshot that the host made whose run it is; none where it knows of none.
     pub made_before: Option<MadeBefore>,
+    /// What is ordinary when. Without one each day is judged as one of term, in UTC.
+    pub calendar: Option<Calendar>,
     /// Hears of alarms before there is a report.
     pub hears_alarms: HearsAlarms,
     /// Ends the run with what it has.
@@ -136,6 +145,7 @@ impl BackupOptions {
             acknowledged: Vec::new(),
             accepted: Vec::new(),
             made_before: None,
+            calendar: None,
             hears_alarms: HearsAlarms::default(),
             stop: Stop::default(),
         }

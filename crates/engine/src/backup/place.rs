@@ -1,6 +1,9 @@
 //! Where the things of a collection stand in the tree: placed, moved, found, taken away.
 
-use super::belongings::Belongings;
+use super::{
+    belongings::Belongings,
+    tally::{self, Went},
+};
 use crate::{Error, catalog::CatalogPlace, layout};
 use std::{
     collections::{HashMap, HashSet},
@@ -27,6 +30,32 @@ pub(super) enum Begun {
         /// Its content is to be fetched; what was stored of it before.
         fetch: Option<Box<Option<Node>>>,
     },
+}
+
+/// What was taken away.
+pub(super) enum Away {
+    /// Nothing stood there, or it stands elsewhere.
+    Nothing,
+    /// An item.
+    Item(Went),
+    /// A container, with these.
+    Container(Vec<(ItemId, Went)>),
+}
+
+impl Away {
+    pub(super) fn items(&self) -> u64 {
+        match self {
+            Away::Nothing => 0,
+            Away::Item(_) => 1,
+            Away::Container(items) => items.len() as u64,
+        }
+    }
+}
+
+/// A thing below a directory.
+enum Below<'n> {
+    Item(&'n Node, &'n Facts),
+    Container(&'n ItemId),
 }
 
 /// The name of a file without its extension.
@@ -312,6 +341,8 @@ impl Belongings {
             j.add(by_name);
             let appended = name.strip_prefix(old).is_some_and(|r| r.starts_with('.'));
             let is_back = old.strip_prefix(name).is_some_and(|r| r.starts_with('.'));
+            let called = tally::renamed(old, name, &self.folder_of(c, item));
+            self.pattern(|p| p.tally.renamed(item.id(), called.filter(|_| !is_back)));
             if appended || is_back {
                 self.pattern(|p| p.rename(item.id(), appended));
             }
@@ -321,6 +352,9 @@ impl Belongings {
                 j = Judgement::clean();
             }
             facts.judgement = Some(j);
+        }
+        if facts.is_relabelled_from(&before) {
+            self.pattern(|p| p.tally.relabelled(item.id()));
         }
         if facts == before && name == node.name {
             // It moved, and that is all.
@@ -343,10 +377,45 @@ impl Belongings {
 
     /// Ids of the items below a directory.
     pub(super) fn items_below(&self, dir: &[String], out: &mut Vec<ItemId>) -> Result<(), Error> {
-        self.each_below(dir, false, &mut |id, is_item, _| {
-            out.extend(is_item.then_some(id));
+        self.each_below(dir, false, &mut |below, _| {
+            if let Below::Item(_, facts) = below {
+                out.push(facts.id.clone());
+            }
             false
         })
+    }
+
+    /// An item as one that goes, from where it stands, and with what that stands in or by itself.
+    fn as_going(&self, node: &Node, facts: &Facts, folder: &str, with_folder: bool) -> Went {
+        // Of anything else is not known when it was made.
+        let made = match (&facts.message, &facts.file) {
+            (Some(_), _) => Some(node.modified),
+            (None, Some(file)) => file.created,
+            (None, None) => None,
+        };
+        Went {
+            folder: tally::number_of(&[folder.as_bytes()]),
+            bytes: node.size_bytes(),
+            content: tally::of_content(node),
+            with_folder,
+            is_young: made.is_some_and(|at| self.run.behaviour.is_young(at, self.run.began)),
+        }
+    }
+
+    /// The items below a directory that goes.
+    pub(super) fn going_below(
+        &self,
+        dir: &[String],
+        folder: &str,
+    ) -> Result<Vec<(ItemId, Went)>, Error> {
+        let mut out = Vec::new();
+        self.each_below(dir, false, &mut |below, _| {
+            if let Below::Item(node, facts) = below {
+                out.push((facts.id.clone(), self.as_going(node, facts, folder, true)));
+            }
+            false
+        })?;
+        Ok(out)
     }
 
     /// What a full list did not name; what stands in a container that goes is not told besides.
@@ -358,29 +427,35 @@ impl Belongings {
         out: &mut Vec<ItemId>,
     ) -> Result<u64, Error> {
         let mut items = 0;
-        self.each_below(dir, false, &mut |id, is_item, goes| {
-            items += u64::from(is_item);
-            let is_unseen = !seen.contains(&id);
-            out.extend((is_unseen && !goes).then_some(id));
+        self.each_below(dir, false, &mut |below, goes| {
+            let id = match below {
+                Below::Item(_, facts) => {
+                    items += 1;
+                    &facts.id
+                }
+                Below::Container(id) => id,
+            };
+            let is_unseen = !seen.contains(id);
+            out.extend((is_unseen && !goes).then(|| id.clone()));
             is_unseen
         })?;
         Ok(items)
     }
 
     /// Items and containers below a directory, without what is ours and without other collections.
-    /// `tell` gets the id, whether it is an item, and whether it said yes of a container above.
+    /// `tell` gets the thing, and whether it said yes of a container above.
     fn each_below(
         &self,
         dir: &[String],
         above: bool,
-        tell: &mut dyn FnMut(ItemId, bool, bool) -> bool,
+        tell: &mut dyn FnMut(Below<'_>, bool) -> bool,
     ) -> Result<(), Error> {
         for name in self.run.names(&layout::refs(dir))? {
             let path = layout::join(dir, &name);
             match self.run.found(&layout::refs(&path))? {
                 Some(Found::File(node)) => {
                     if let Some(f) = node.facts()?.filter(|f| f.kind.role() == Role::Item) {
-                        tell(f.id, true, above);
+                        tell(Below::Item(&node, &f), above);
                     }
                 }
                 Some(Found::Dir(None)) if !layout::is_own_directory(&name) => {
@@ -389,7 +464,7 @@ impl Belongings {
                 Some(Found::Dir(Some(bytes))) => {
                     let facts = Facts::from_bytes(&bytes)?;
                     if facts.kind.role() == Role::Container {
-                        let said = tell(facts.id, false, above);
+                        let said = tell(Below::Container(&facts.id), above);
                         self.each_below(&path, above || said, tell)?;
                     }
                 }
@@ -400,31 +475,35 @@ impl Belongings {
     }
 
     /// Removes an item, or a container with all below, with versions and what lies beside it,
-    /// unless it stands in another collection by now; answers how many items that were.
-    pub(super) fn take_away(&self, c: &Collection, id: &ItemId) -> Result<u64, Error> {
+    /// unless it stands in another collection by now; answers what that was.
+    pub(super) fn take_away(&self, c: &Collection, id: &ItemId) -> Result<Away, Error> {
         let run = &self.run;
         let part = self.part(&c.id);
-        let Some(place) = run.catalog.get(&part, &id.0)? else { return Ok(0) };
+        let Some(place) = run.catalog.get(&part, &id.0)? else { return Ok(Away::Nothing) };
         if self.profile().ids == IdScope::Owner && place.parent != c.id.0 {
-            return Ok(0);
+            return Ok(Away::Nothing);
         }
         let path = run.catalog.path(&part, &id.0)?;
         run.catalog.forget(&part, &id.0);
-        let Some(path) = path else { return Ok(0) };
-        let Some((name, above)) = path.split_last() else { return Ok(0) };
+        let Some(path) = path else { return Ok(Away::Nothing) };
+        let Some((name, above)) = path.split_last() else { return Ok(Away::Nothing) };
         let root = self.root(c);
         let dir = [&root[..], above].concat();
         let full = layout::join(&dir, name);
         let mut names = vec![name.clone()];
-        let mut ids = Vec::new();
-        match run.found(&layout::refs(&full))? {
-            None => return Ok(0),
-            Some(Found::File(_)) => {
+        let away = match run.found(&layout::refs(&full))? {
+            None => return Ok(Away::Nothing),
+            Some(Found::File(node)) => {
                 names.extend(self.sidecars(&dir, name, id)?);
-                ids.push(id.clone());
+                let facts = node.facts()?.unwrap_or_else(|| Facts::new(ItemKind::Item, id.clone()));
+                Away::Item(self.as_going(&node, &facts, &place.parent, false))
             }
-            Some(Found::Dir(_)) => self.items_below(&full, &mut ids)?,
-        }
+            Some(Found::Dir(_)) => Away::Container(self.going_below(&full, &id.0)?),
+        };
+        let ids: Vec<&ItemId> = match &away {
+            Away::Container(items) => items.iter().map(|(id, _)| id).collect(),
+            _ => vec![id],
+        };
         let folders = own_folders(&place);
         run.edit(|t| {
             for name in &names {
@@ -447,7 +526,19 @@ impl Belongings {
         if self.profile().ids == IdScope::Collection {
             self.count_in(&self.path(&c.path), -(ids.len() as i64))?;
         }
-        Ok(ids.len() as u64)
+        Ok(away)
+    }
+
+    /// Whether a container of this id stands in a collection.
+    pub(super) fn is_container(&self, c: &Collection, id: &ItemId) -> Result<bool, Error> {
+        let Some(path) = self.run.catalog.path(&self.part(&c.id), &id.0)? else { return Ok(false) };
+        let full = [&self.root(c)[..], &path].concat();
+        Ok(matches!(self.run.found(&layout::refs(&full))?, Some(Found::Dir(_))))
+    }
+
+    /// What tells a folder of an owner's things from others: the container, or the collection.
+    pub(super) fn folder_of(&self, c: &Collection, item: &dyn Item) -> String {
+        item.parent().map_or_else(|| self.top(&c.id), |id| id.0.clone())
     }
 
     /// Whether each container that came with its number of children holds as many, but for those

@@ -514,6 +514,9 @@ impl Belongings {
             node.set_facts(&after)?;
             let dir = [&self.root(c)[..], &path[..path.len().saturating_sub(1)]].concat();
             self.run.put(&layout::refs(&dir), node)?;
+            if after.is_relabelled_from(&before) {
+                self.pattern(|p| p.tally.relabelled(change.id()));
+            }
             self.run.count_changed(0);
         }
         Ok(true)

@@ -10,6 +10,7 @@ mod outlook;
 mod owners;
 mod panics;
 mod series;
+mod slow;
 mod stored;
 mod trips;
 mod verdicts;

@@ -1,3 +1,4 @@
+use super::CalendarEntry;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -97,6 +98,8 @@ pub struct TenantEntry {
     /// What is backed up, and how fast.
     #[serde(default)]
     pub backup: BackupEntry,
+    /// What is ordinary there when; each day is judged as one of term without it.
+    pub calendar: Option<CalendarEntry>,
     /// `read`, `write`, `configure`, `act`.
     #[serde(default)]
     pub identities: BTreeMap<String, IdentityEntry>,
