@@ -12,8 +12,6 @@ mod belongings;
 mod calendar;
 mod content;
 mod lists;
-#[cfg(test)]
-mod lives;
 mod owners;
 mod place;
 mod round;
@@ -21,6 +19,8 @@ mod run;
 mod seen;
 mod stop;
 mod sums;
+#[cfg(test)]
+mod sums_tests;
 mod tally;
 mod told;
 mod versions;

@@ -232,11 +232,11 @@ fn figure(n: u64) -> String {
 fn of_owners(kinds: &BTreeSet<&str>, n: usize) -> String {
     let is_user = |k: &&str| *k == OwnerKind::User.word();
     let word = match (kinds.len(), kinds.iter().any(is_user), n) {
-        (1, true, 1) => "person",
-        (1, true, _) => "people",
-        (1, false, 1) => "site",
-        (1, false, _) => "sites",
-        _ => "owners",
+        (1, true, 1) => "person".to_owned(),
+        (1, true, _) => "people".to_owned(),
+        (1, false, 1) => OwnerKind::Site.word().to_owned(),
+        (1, false, _) => format!("{}s", OwnerKind::Site.word()),
+        _ => "owners".to_owned(),
     };
     format!("{} {word}", figure(n as u64))
 }

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use strongroom_engine::restore::{Action, DataRestorePlan, Into, RestoreOutcome, RestoreReport};
 use strongroom_repository::Repository;
 
-pub(crate) const NOTE: &str = "All your files have been encrypted. To decrypt them you need our private key. \
-    Pay 2 bitcoin. Do not rename files. Personal ID: 7F3A-91C2";
+pub(crate) const NOTE: &str = "All your files have been encrypted. To decrypt them you need our \
+    private key. Pay 2 bitcoin. Do not rename files. Personal ID: 7F3A-91C2";
 
 pub(crate) fn somebody(sim: &Sim) -> String {
     sim.digest(0).iter().find(|r| r.kind == "file").unwrap().user.clone()
