@@ -115,12 +115,7 @@ impl Run {
             let is_more = |b: &Alarm| a.items * AGAIN.1 >= b.items * AGAIN.0;
             let is_unfinished = |b: &Alarm| self.earlier.is_of_unfinished(b.last);
             let stands = stand.iter().any(|b| is_same(b) && !is_more(b) && !is_unfinished(b));
-            // Those that became ciphertext are told one by one.
-            let told = raised.iter().chain(stand.iter().copied());
-            let told = told.filter(|b| b.kind == AlarmKind::Encryption).map(|b| b.items);
-            let is_said =
-                a.kind == AlarmKind::Damaged && a.items < told.sum::<u64>() + sums::DAMAGED_MIN;
-            !stands && !is_said && !raised.iter().any(is_same)
+            !stands && !raised.iter().any(is_same)
         });
         found
     }

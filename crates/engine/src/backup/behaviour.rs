@@ -231,6 +231,7 @@ impl Behaviour {
                 row.s.d.clear();
                 row.s.n.remove(&Count::Odd);
                 row.s.n.remove(&Count::OutOfHours);
+                row.s.n.remove(&Count::Encrypted);
             }
             if notes {
                 row.s.n.remove(&Count::Notes);

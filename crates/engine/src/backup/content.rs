@@ -353,21 +353,24 @@ impl Belongings {
         let is_out_of_hours = self.run.options.calendar.as_ref().is_some_and(|calendar| {
             written.is_some_and(|at| calendar.hours.is_some() && !calendar.is_at_school(at))
         });
+        let is_encrypted = j.verdict == Verdict::Encrypted;
         self.pattern(|p| {
             p.flushed += u64::from(flushed);
             if is_counted {
                 return;
             }
-            p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
+            p.encrypted += u64::from(is_encrypted);
             p.notes += u64::from(j.reasons.contains(&VerdictReason::RansomNote));
             p.rename(id, j.reasons.contains(&VerdictReason::ExtensionAppended));
             let is_note = j.reasons.contains(&VerdictReason::RansomNote);
             p.tally.count(Count::Notes, u64::from(is_note));
             p.tally.count(Count::First, u64::from(before.is_none()));
             match damage {
-                Some(_) if is_odd => p.tally.count(Count::Odd, 1),
+                // One that is an alarm by itself is told.
+                Some(_) if is_odd => p.tally.count(Count::Odd, u64::from(!is_encrypted)),
                 Some(damage) => {
                     p.tally.damaged(id, damage);
+                    p.tally.count(Count::Encrypted, u64::from(is_encrypted));
                     p.tally.count(Count::OutOfHours, u64::from(is_out_of_hours));
                 }
                 None => {}

@@ -407,7 +407,9 @@ fn damage(lots: &[Lot], by: &Judged<'_>) -> Vec<Alarm> {
         lots.iter().filter(|lot| lot.days.iter().any(|(_, s)| s.damaged() > 0)).collect();
     let damaged: u64 = hit.iter().flat_map(|lot| &lot.days).map(|(_, s)| s.damaged()).sum();
     let usual = by.usual(lots.iter().map(Lot::usually_damaged).sum()) * USUAL_TIMES;
-    if damaged >= DAMAGED_MIN && damaged > usual && lots.iter().any(|l| l.now.damaged() > 0) {
+    // Those that became ciphertext are told one by one.
+    let besides = damaged.saturating_sub(sum(Count::Encrypted));
+    if besides >= DAMAGED_MIN && besides > usual && lots.iter().any(|l| l.now.damaged() > 0) {
         told.push(damage_text(&hit, damaged, sum(Count::OutOfHours)));
         items += damaged;
     }

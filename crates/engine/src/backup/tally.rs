@@ -42,6 +42,8 @@ pub(super) enum Count {
     First,
     /// Of those, were not what their names say.
     Odd,
+    /// Of damaged ones, those of which each is an alarm.
+    Encrypted,
     /// Of damaged ones, those that were written when nobody is at school.
     OutOfHours,
     /// Were written in the year before the first backup, by their own dates.
