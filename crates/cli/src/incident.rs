@@ -1,12 +1,16 @@
 //! `strongroom incident`: what is known of an attack, and what people decide about it.
 
-use crate::{Global, browse::time, export::word, output, review};
+use crate::{Global, approvers::tell_undecided, browse::time, export::word, output, review};
 use clap::{Args, Subcommand};
 use jiff::{Timestamp, civil::Date};
 use std::{collections::BTreeMap, fmt::Display, path::PathBuf};
 use strongroom_model::{Ending, Untrusted, decision::Decided};
 use strongroom_operations::{
-    incident::{self, Incident, Intruder, Sign, SignKind, StandingChange, Which},
+    incident::{
+        self, DamageKind, Incident, Intruder, LineWanted, PlannedLine, Points, Sign, SignKind,
+        StandingChange, Which,
+    },
+    restore::Basis,
     reviews::Ruling,
 };
 
@@ -32,6 +36,9 @@ pub(crate) struct IncidentArgs {
 pub(crate) enum IncidentCommand {
     /// Accept what of the intruder still stands, with one reason: a review of each.
     Accept(Accept),
+    /// Move the line for somebody, or for one of their folders: nothing that was stored of it since
+    /// a moment is believed. Shows what that changes, then asks.
+    Line(LineArgs),
     /// Read the settings anew, and say what of the intruder is gone. Ends with 4 while something
     /// stands that nobody accepted.
     Removed,
@@ -63,10 +70,44 @@ pub(crate) struct Accept {
     yes: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct LineArgs {
+    /// Whose things: a person or a site, as paths name them.
+    #[arg(long)]
+    owner: String,
+    /// Of these, what lies below this path: the workload and what follows, as
+    /// drives/OneDrive/Plans.
+    #[arg(long, value_name = "PATH", default_value = "")]
+    under: String,
+    /// The moment, a day, or a snapshot that is not believed itself.
+    #[arg(long, value_name = "TIME|SNAPSHOT", required_unless_present = "as_proposed")]
+    before: Option<String>,
+    /// Take the line back: what is proposed counts again.
+    #[arg(long, conflicts_with = "before")]
+    as_proposed: bool,
+    /// Who decides.
+    #[arg(long)]
+    by: String,
+    /// Why.
+    #[arg(long, value_name = "WHY")]
+    reason: String,
+    /// The last day on which it counts, like 2027-07-31; for 30 days without it.
+    #[arg(long, value_name = "DAY")]
+    until: Option<Date>,
+    /// The key file of who decides: signs the decision. Needed where the configuration names that
+    /// person's public key.
+    #[arg(long)]
+    key: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
 pub(crate) async fn incident(global: &Global, args: IncidentArgs) -> anyhow::Result<Ending> {
     match args.command {
         None => show(global, args.since.as_deref()).await,
         Some(IncidentCommand::Accept(args)) => accept(global, args).await,
+        Some(IncidentCommand::Line(args)) => line(global, args).await,
         Some(IncidentCommand::Removed) => removed(global).await,
     }
 }
@@ -115,6 +156,68 @@ async fn accept(global: &Global, args: Accept) -> anyhow::Result<Ending> {
         false => meant.iter().for_each(|c| println!("accepted {:.8}: {}", c.id, c.says.line())),
     }
     Ok(Ending::Done)
+}
+
+async fn line(global: &Global, args: LineArgs) -> anyhow::Result<Ending> {
+    let school = global.school()?;
+    let wanted = LineWanted {
+        owner: &args.owner,
+        under: &args.under,
+        before: args.before.as_deref(),
+        by: &args.by,
+        reason: &args.reason,
+        until: args.until,
+    };
+    let planned = incident::plan_line(&school, wanted).await?;
+    if !global.json {
+        print!("{}", changed(&planned));
+    }
+    if !args.yes {
+        anyhow::ensure!(
+            !global.json,
+            "with --json nobody is asked: look at what it changes first, then add --yes"
+        );
+        if !output::confirm("draw the line so?")? {
+            println!("nothing was decided");
+            return Ok(Ending::Failed);
+        }
+    }
+    let shown = serde_json::to_string(&planned)?;
+    let weakens = planned.weakens;
+    incident::draw(&school, planned, args.key.as_deref())?;
+    match global.json {
+        true => println!("{shown}"),
+        false => println!("decided"),
+    }
+    // An earlier line counts at once, whatever else waits.
+    Ok(match weakens && tell_undecided(global, &school)? {
+        true => Ending::Waiting,
+        false => Ending::Done,
+    })
+}
+
+/// What a line changes.
+fn changed(planned: &PlannedLine) -> String {
+    let mut out = format!("{}\n", planned.says.line());
+    out.push_str(&format!(
+        "  {} items come back as they stood at another time, {} more come back, {} do not\n",
+        planned.other, planned.more, planned.fewer
+    ));
+    for path in &planned.items {
+        out.push_str(&format!("  {}\n", path.line()));
+    }
+    let all = planned.other + planned.more + planned.fewer;
+    let more = all.saturating_sub(planned.items.len() as u64);
+    if more > 0 {
+        out.push_str(&format!("  and {more} more\n"));
+    }
+    if planned.weakens {
+        out.push_str(
+            "it lets more be believed than before: where a school has approvers, it counts once \
+             approved of\n",
+        );
+    }
+    out
 }
 
 async fn removed(global: &Global) -> anyhow::Result<Ending> {
@@ -268,6 +371,48 @@ pub(crate) fn standing(intruder: &Intruder) -> String {
     titled(&title, out)
 }
 
+fn did(what: DamageKind) -> String {
+    match what {
+        DamageKind::Damage(damage) => damage.did().to_owned(),
+        DamageKind::Reason(reason) => word(reason),
+    }
+}
+
+fn drawn(found: &Incident) -> String {
+    let mut out = String::new();
+    for l in &found.lines {
+        let until = l.until.map(|day| format!(" until {day}")).unwrap_or_default();
+        let text = format!("{}: {}, by {}{until}", l.says.quoted(), l.reason, l.by);
+        out.push_str(&wrapped(2, &text));
+    }
+    out
+}
+
+fn proposed(points: &Points) -> String {
+    let what = match points.basis {
+        Basis::Clean | Basis::Line => "the last clean one",
+        Basis::BeforeFirstSign => "the last before the first alarm; none is clean",
+        Basis::Oldest => "the oldest that there is; none is clean",
+    };
+    let (of, at) = (&points.snapshot, moment(points.at));
+    let mut out = format!("clean point: snapshot {of:.8} of {at}, {what}\n");
+    out.push_str(&format!(
+        "{} items come back, {} stay as they are, of {} no clean version is known\n",
+        points.items.len(),
+        points.kept,
+        points.none.len()
+    ));
+    for (certainty, n) in &points.certainty {
+        out.push_str(&wrapped(2, &format!("{n}: {}", certainty.words())));
+    }
+    let rows =
+        points.people.iter().map(|p| vec![short(&p.owner), p.day.to_string(), p.items.to_string()]);
+    if !points.people.is_empty() {
+        out.push_str(&table(&["person", "as of", "items"], rows.collect()));
+    }
+    out
+}
+
 fn described(found: &Incident) -> String {
     let mut out = match found.first() {
         Some(first) => format!("{}: first sign of an attack\n{}", found.school, sign(first)),
@@ -307,8 +452,8 @@ fn described(found: &Incident) -> String {
         let rows = found
             .damage
             .iter()
-            .map(|d| vec![word(d.what), d.items.to_string(), d.people.to_string()]);
-        let head = ["kind of damage", "items", "people"];
+            .map(|d| vec![did(d.what), d.items.to_string(), d.people.to_string()]);
+        let head = ["what became of them", "items", "people"];
         out.push_str(&titled("what it did", table(&head, rows.collect())));
     }
     let others: Vec<String> = found
@@ -327,6 +472,10 @@ fn described(found: &Incident) -> String {
         text.push_str(&format!("and {more} more; --json has all\n"));
     }
     out.push_str(&titled("other changes of settings before and since", text));
+    out.push_str(&titled("lines that people drew", drawn(found)));
+    if let Some(points) = &found.points {
+        out.push_str(&titled("where everything would come back from", proposed(points)));
+    }
     let unsure = found.unsure.iter().map(|d| {
         let text = wrapped(2, &d.says);
         format!("-{}", text.get(1..).unwrap_or_default())

@@ -192,7 +192,9 @@ pub(crate) fn describe(plan: &DataRestorePlan) -> String {
     let (of, at) = (&plan.snapshot, plan.time.strftime("%Y-%m-%d %H:%M"));
     let mut out = match plan.basis {
         None => format!("plan: from snapshot {of:.8} of {at}\n"),
-        Some(Basis::Clean) => format!("plan: clean point is snapshot {of:.8} of {at}\n"),
+        Some(Basis::Clean | Basis::Line) => {
+            format!("plan: clean point is snapshot {of:.8} of {at}\n")
+        }
         Some(Basis::BeforeFirstSign) => format!(
             "plan: no snapshot is clean; proposed is {of:.8} of {at}, the last before the first \
              alarm\n"

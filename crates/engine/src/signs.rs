@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_model::{
-    Alarm, ItemId, Judgement, Role, Row, Series, Untrusted, Verdict, VerdictReason,
+    Alarm, Damage, ItemId, Judgement, Role, Row, Series, Untrusted, Verdict, VerdictReason,
 };
 use strongroom_repository::{
     Id, NodeChange, Repository, TAG_CLEAN, TAG_COMPLETE, TAG_PARTIAL, lineage,
@@ -29,7 +29,9 @@ pub struct SeenChanges {
     pub new: u64,
     /// Items that are gone. Honest people delete too.
     pub gone: u64,
-    /// The damaged and the new by what speaks against them most.
+    /// The damaged and the new by what became of their content.
+    pub damage: BTreeMap<Damage, u64>,
+    /// Those of whose content nothing speaks, by what speaks against them most: a name, a note.
     pub reasons: BTreeMap<VerdictReason, u64>,
     /// One of the damaged, or else of the new.
     pub example: Option<Untrusted>,
@@ -201,8 +203,10 @@ impl Counting<'_> {
                 }
                 None => seen.new += 1,
             }
-            if let Some(reason) = judgement.reasons.first() {
-                *seen.reasons.entry(*reason).or_default() += 1;
+            match (judgement.damage(), judgement.reasons.first()) {
+                (Some(damage), _) => *seen.damage.entry(damage).or_default() += 1,
+                (None, Some(reason)) => *seen.reasons.entry(*reason).or_default() += 1,
+                (None, None) => {}
             }
             // The first of the damaged goes before what is new.
             if seen.example.is_none() || was.is_some() && seen.damaged == 1 {

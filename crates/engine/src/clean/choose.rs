@@ -6,14 +6,14 @@
 //! for owners of whom an item is still sought. An item is sought no further than to where it was
 //! made. What is kept in memory is what is chosen, and what is sought.
 
-use super::{Basis, ChosenItem, IdentifiedSnapshot, Origin, Point, each_item, is_inside, point_in};
+use super::{Basis, ChosenItem, IdentifiedSnapshot, Origin, Point, each_item, is_inside};
 use crate::{Error, layout, owner_dirs::OwnerPath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use strongroom_model::{
-    Certainty, Facts, ItemId, Judgement, Role, Series, Verdict, VerdictReason, extension, fit_name,
+    Certainty, Facts, ItemId, Judgement, Role, Verdict, VerdictReason, extension, fit_name,
 };
-use strongroom_repository::{Error as Stored, Id, Node, NodeChange, NodeKind, Repository, lineage};
+use strongroom_repository::{Error as Stored, Id, Node, NodeChange, NodeKind, Repository};
 use strongroom_workloads::{ALL, restore::Source};
 
 /// What a clean restore takes of each item.
@@ -165,7 +165,8 @@ impl Sought {
 }
 
 /// What is asked for, in whichever snapshot.
-enum Scope {
+#[derive(Debug, Clone)]
+pub(super) enum Scope {
     /// What an owner has, as far as it lies below the path.
     Owned(OwnerPath),
     All(String),
@@ -200,19 +201,33 @@ pub fn clean_items(
     tenant: Option<&str>,
     under: &str,
 ) -> Result<Option<CleanChoice>, Error> {
-    let all = repo.snapshots()?;
-    let Some(head) = repo.head_of(&all, tenant, &Series::DATA)? else { return Ok(None) };
-    let line = lineage(&all, head);
-    let (point, basis) = point_in(&line);
-    // Who names a path speaks of what stands now, else of what stood then.
-    let mut place = OwnerPath::find(repo, &head.1.tree, under)?;
+    super::clean_items_with(repo, tenant, under, &[])
+}
+
+/// What a path means that somebody names: what stands now, else what stood then.
+pub(super) fn scope_of(
+    repo: &Repository,
+    line: &[&IdentifiedSnapshot],
+    point: usize,
+    under: &str,
+) -> Result<Scope, Error> {
+    let mut place = OwnerPath::find(repo, &line[0].1.tree, under)?;
     if !place.is_owned() {
         place = OwnerPath::find(repo, &line[point].1.tree, under)?;
     }
-    let scope = match place.is_owned() {
+    Ok(match place.is_owned() {
         true => Scope::Owned(place),
         false => Scope::All(place.path().to_owned()),
-    };
+    })
+}
+
+/// Chooses among snapshots, the newest first, of which one is the point.
+pub(super) fn choose(
+    repo: &Repository,
+    line: Vec<&IdentifiedSnapshot>,
+    (point, basis): (usize, Basis),
+    scope: Scope,
+) -> Result<CleanChoice, Error> {
     let mut search = Search {
         repo,
         line,
@@ -237,7 +252,7 @@ pub fn clean_items(
             search.compare(at, &older, &newer)?;
         }
     }
-    search.choice().map(Some)
+    search.choice()
 }
 
 /// A part of a tree in two snapshots, each under the path that it has there; none where it has

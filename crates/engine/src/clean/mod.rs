@@ -5,8 +5,12 @@
 //! ([`clean_items`]): what honest people did since stays, and what was deleted since comes back.
 
 mod choose;
+mod lines;
 
 pub use choose::{CleanChoice, LeftItem, LeftWhy, clean_items};
+pub use lines::{
+    Line, LineEffect, believed_until, clean_items_with, effect, is_any_before, owner_named,
+};
 
 use crate::{Error, layout};
 use serde::Serialize;
@@ -44,6 +48,8 @@ pub enum Basis {
     BeforeFirstSign,
     /// No snapshot does, and the oldest that there is tells of an attack already: it is that one.
     Oldest,
+    /// Somebody drew a line, and it is the last before that.
+    Line,
 }
 
 /// From when on what was deleted comes back.

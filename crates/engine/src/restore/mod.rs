@@ -6,7 +6,7 @@
 
 mod shelf;
 
-pub use clean::{Basis, LeftWhy};
+pub use clean::{Basis, LeftWhy, Line};
 pub use strongroom_workloads::restore::{Action, Into, RestoreOutcome, RestoredItem, Source};
 
 use crate::{
@@ -50,6 +50,9 @@ pub struct RestoreOptions {
     pub versions: bool,
     /// It was said that it goes to another tenant than the repository's.
     pub to_other_tenant: bool,
+    /// Lines that people drew: what is believed of whom, where the newest clean version of each
+    /// item is chosen.
+    pub lines: Vec<Line>,
 }
 
 /// One line of a plan.
@@ -287,7 +290,8 @@ fn choose_items(repo: &Repository, options: &RestoreOptions) -> Result<Choice, E
         )
     };
     if options.clean && options.snapshot.is_none() {
-        let chosen = clean::clean_items(repo, options.tenant.as_deref(), &options.under)?;
+        let (tenant, lines) = (options.tenant.as_deref(), &options.lines);
+        let chosen = clean::clean_items_with(repo, tenant, &options.under, lines)?;
         let CleanChoice { point, items, left } = chosen.ok_or_else(nothing)?;
         let Point { id, snapshot, basis } = point;
         return Ok(Choice { id, snapshot, basis: Some(basis), items, left, folders: Vec::new() });

@@ -240,6 +240,7 @@ fn restored_as(
         addresses: Default::default(),
         versions: false,
         to_other_tenant: false,
+        lines: Vec::new(),
     };
     change(&mut options);
     let (repo, client) = (repo.clone(), Arc::new(client));

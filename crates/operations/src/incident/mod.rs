@@ -7,6 +7,8 @@
 
 mod data;
 mod intruder;
+mod lines;
+mod points;
 mod topic;
 mod unsure;
 
@@ -14,6 +16,9 @@ pub(crate) use intruder::intruder_in;
 pub use intruder::{
     AcceptedChange, Intruder, LookedAgain, StandingChange, Which, accept, intruder, look_again,
 };
+pub use lines::{DrawnLine, LINE_DAYS, LineWanted, PlannedLine, draw, plan_line};
+pub(crate) use lines::{drawn, lines_of};
+pub use points::{ItemPoint, NoPoint, PersonPoint, Points};
 pub use topic::Topic;
 pub use unsure::{Doubt, DoubtKind};
 
@@ -28,7 +33,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_guards::Rank;
-use strongroom_model::{Ending, Untrusted, VerdictReason};
+use strongroom_model::{Damage, Ending, Untrusted, VerdictReason};
 
 /// So long before the first sign changes of settings count as what led to it.
 pub const BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -98,11 +103,22 @@ pub struct DayOfAttack {
     pub people: u64,
 }
 
+/// What became of items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DamageKind {
+    /// Of their content.
+    Damage(Damage),
+    /// Their name, or a note: what is said of them and not of their bytes.
+    Reason(VerdictReason),
+}
+
 /// A kind of damage.
 #[derive(Debug, Clone, Serialize)]
 pub struct DamageSeen {
-    /// The reason of the verdicts.
-    pub what: VerdictReason,
+    /// What became of their content; where nothing speaks of that, what else speaks against them.
+    #[serde(flatten)]
+    pub what: DamageKind,
     /// How many items.
     pub items: u64,
     /// Of how many people.
@@ -153,6 +169,10 @@ pub struct Incident {
     pub preceded: Vec<Preceding>,
     /// What of the intruder still stands.
     pub intruder: Intruder,
+    /// Lines that people drew.
+    pub lines: Vec<DrawnLine>,
+    /// The proposed clean point of each item; nothing where there is no sign of an attack.
+    pub points: Option<Points>,
     /// Of what nobody can be sure, the worst first.
     pub unsure: Vec<Doubt>,
     /// What there is to tell of the place that keeps decisions.
@@ -191,7 +211,7 @@ impl DataSigns {
         let named = self.named();
         let mut spread: BTreeMap<_, Spread> = BTreeMap::new();
         let mut days: BTreeMap<Date, (DayOfAttack, BTreeSet<_>)> = BTreeMap::new();
-        let mut damage: BTreeMap<VerdictReason, (u64, BTreeSet<_>)> = BTreeMap::new();
+        let mut damage: BTreeMap<DamageKind, (u64, BTreeSet<_>)> = BTreeMap::new();
         // Of the first snapshot that there is everything is new.
         for s in self.signs.snapshots.iter().filter(|s| s.at >= from) {
             let date = day(s.at);
@@ -221,8 +241,10 @@ impl DataSigns {
                     row.example = row.example.take().or_else(|| seen.example.clone());
                     people.insert(&of.owner);
                 }
-                for (reason, n) in &seen.reasons {
-                    let (items, people) = damage.entry(*reason).or_default();
+                let of_content = seen.damage.iter().map(|(d, n)| (DamageKind::Damage(*d), n));
+                let others = seen.reasons.iter().map(|(r, n)| (DamageKind::Reason(*r), n));
+                for (what, n) in of_content.chain(others) {
+                    let (items, people) = damage.entry(what).or_default();
                     *items += n;
                     people.insert(&of.owner);
                 }
@@ -275,6 +297,14 @@ pub async fn look(school: &School, since: Option<Timestamp>) -> Result<Incident,
         Some(_) => settings.intruder(before),
         None => Intruder::default(),
     };
+    let lines = lines::drawn(school, &repo).await?;
+    let points = match first.is_some() || !lines.is_empty() {
+        true => {
+            let (of, at, lines) = (school.name().to_owned(), repo.clone(), lines.clone());
+            blocking(move || points::points(&at, &of, &lines)).await?
+        }
+        false => None,
+    };
     let (spread, days, damage) = data.spread(from);
     let mut signs: Vec<Sign> = data.alarms.first().into_iter().chain(&data.item).cloned().collect();
     let grave = settings.changes.iter().filter(|w| w.change.rank <= Rank::High);
@@ -299,7 +329,7 @@ pub async fn look(school: &School, since: Option<Timestamp>) -> Result<Incident,
         state: w.state,
         stands: intruder::stands(w),
     });
-    let unsure = unsure::doubts(school, &data, &settings, from);
+    let unsure = unsure::doubts(school, (&data, from), &settings, points.as_ref());
     let mut told = listed.told;
     told.extend(settings.told.iter().filter(|s| !told.contains(s)).cloned().collect::<Vec<_>>());
     Ok(Incident {
@@ -312,6 +342,8 @@ pub async fn look(school: &School, since: Option<Timestamp>) -> Result<Incident,
         damage,
         preceded: preceded.collect(),
         intruder,
+        lines,
+        points,
         unsure,
         told,
     })

@@ -1,20 +1,28 @@
 //! Of what nobody can be sure, the worst first.
 
-use super::{data::DataSigns, intruder::SettingsSeen};
+use super::{data::DataSigns, intruder::SettingsSeen, points::Points};
 use crate::School;
 use jiff::Timestamp;
 use serde::Serialize;
+use strongroom_engine::clean::LeftWhy;
+use strongroom_model::Certainty;
 
 /// What is in doubt, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DoubtKind {
+    /// Items of which no clean version is known.
+    NoCleanVersion,
     /// What snapshots say of alarms cannot be read.
     UnreadableAlarms,
     /// What changed in the settings is not known.
     SettingsUnknown,
     /// No snapshot is old enough to show what came before.
     NothingBefore,
+    /// Items that come back and that nobody judged.
+    NotJudged,
+    /// Items that come back and were judged with nothing to hold them against.
+    FirstSight,
     /// Time of which no snapshot tells.
     Gap,
     /// Snapshots that lack something.
@@ -44,14 +52,37 @@ const NOT_READ: &str = "rules and forwarding that people set in their own mailbo
 
 pub(super) fn doubts(
     school: &School,
-    data: &DataSigns,
+    (data, from): (&DataSigns, Timestamp),
     settings: &SettingsSeen,
-    from: Timestamp,
+    points: Option<&Points>,
 ) -> Vec<Doubt> {
     let mut out = Vec::new();
     let mut say = |kind, number: usize, says: String| {
         out.push(Doubt { kind, number: number as u64, says });
     };
+    if let Some(points) = points {
+        let lost = points.none.iter().filter(|n| n.why != LeftWhy::Attackers).count();
+        if lost > 0 {
+            let what = "items were there at the clean point, and no clean version of them is known";
+            say(DoubtKind::NoCleanVersion, lost, format!("{lost} {what}"));
+        }
+        let sure = |all: &[Certainty]| {
+            let of: u64 = all.iter().filter_map(|c| points.certainty.get(c)).sum();
+            usize::try_from(of).unwrap_or(usize::MAX)
+        };
+        let unjudged = sure(&[Certainty::NotJudged]);
+        if unjudged > 0 {
+            let what = "items that come back were never judged, and are not known to be from \
+                        before the attack";
+            say(DoubtKind::NotJudged, unjudged, format!("{unjudged} {what}"));
+        }
+        let first = sure(&[Certainty::FirstSight]);
+        if first > 0 {
+            let what = "items that come back were judged at first sight, with no earlier version \
+                        to compare";
+            say(DoubtKind::FirstSight, first, format!("{first} {what}"));
+        }
+    }
     let unread = data.standing.iter().filter(|a| a.row.known().is_none()).count();
     if unread > 0 {
         let what = "alarms stand that this program cannot read: what they told of is not known";

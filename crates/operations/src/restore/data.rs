@@ -7,7 +7,7 @@ use crate::{
     approvers::{self, Approvals},
     blocking,
     files::read_text,
-    incident::{Intruder, intruder_in},
+    incident::{Intruder, drawn, intruder_in, lines_of},
     plan::{
         Authority, Basis, BroughtItems, Cost, Done, Draft, Effect, Guarded, Operation,
         OperationKind, Plan, PlanStep, PlanVerb, Prepared, Undo, mac, plan_again, prepared,
@@ -202,6 +202,7 @@ fn options(
         addresses: request.addresses.clone().into_iter().collect(),
         versions: request.versions,
         to_other_tenant: request.to_tenant.is_some(),
+        lines: Vec::new(),
     };
     if let RestoreInto::Folder(name) = &request.into {
         options.into = Into::Folder(match name {
@@ -402,10 +403,13 @@ impl Operation for RestoreData {
         let seen = school.now();
         let repo = school.repository().await?;
         let client = target.client(Identity::Write)?;
-        let (options, ahead) = {
+        let (mut options, ahead) = {
             let (repo, school, request) = (repo.clone(), school.clone(), request.clone());
             blocking(move || options(&repo, &school, &request)).await?
         };
+        if request.clean {
+            options.lines = lines_of(&drawn(school, &repo).await?);
+        }
         let restore = engine::plan(repo.clone(), client.clone(), options.clone(), progress).await?;
         // Of what is clean the newest of each item is chosen anew: a snapshot would say less.
         request.snapshot = match (request.clean, &options.snapshot) {

@@ -228,6 +228,7 @@ impl Attacked {
             addresses: Default::default(),
             versions: true,
             to_other_tenant: false,
+            lines: Vec::new(),
         };
         self.time.run(async move {
             let repo = school.repository().await.unwrap();

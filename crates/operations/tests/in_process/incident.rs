@@ -2,14 +2,21 @@
 //! encrypts. What is known of it is said, and nothing goes back while the door is open.
 
 use crate::{
+    approvals::{changes, key_file},
     restore_data::clean_in_place,
     tenant::{Tenant, refused},
 };
+use graph_sim::DigestRow;
 use std::sync::Arc;
-use strongroom_model::{Ending, Silent, decision::Decided};
+use strongroom_model::{
+    Ending, Silent,
+    decision::{Decided, DecisionKind},
+};
 use strongroom_operations::{
-    Kind,
-    incident::{self, Incident, Intruder, LookedAgain, SignKind, Topic, Which},
+    Error, Kind,
+    incident::{
+        self, Incident, Intruder, LineWanted, LookedAgain, PlannedLine, SignKind, Topic, Which,
+    },
     restore::RestoreDataRequest,
     reviews::Ruling,
     settings::keep_settings,
@@ -216,4 +223,124 @@ fn without_a_sign_nothing_is_asked_and_without_settings_it_is_said() {
     let found = blind.incident();
     assert!(found.intruder.unknown.as_ref().is_some_and(|why| why.contains("not known")));
     assert!(blind.intruder().is_decided().is_ok(), "nobody could decide about it");
+}
+
+impl Tenant {
+    fn plans_line(
+        &self,
+        owner: &str,
+        before: Option<&str>,
+        by: &'static str,
+    ) -> Result<PlannedLine, Error> {
+        let (school, owner) = (self.school(), owner.to_owned());
+        let before = before.map(str::to_owned);
+        self.time.run(async move {
+            let wanted = LineWanted {
+                owner: &owner,
+                under: "drives",
+                before: before.as_deref(),
+                by,
+                reason: "she was away since Monday",
+                until: None,
+            };
+            incident::plan_line(&school, wanted).await
+        })
+    }
+
+    /// What lies on one person's drive.
+    fn drive_of(&self, user: &str) -> Vec<DigestRow> {
+        let mut all: Vec<DigestRow> =
+            self.files().into_iter().filter(|row| row.user == user).collect();
+        all.retain(|row| !row.path.contains("README_TO_RESTORE"));
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        all
+    }
+
+    /// Two nights, a file of somebody that is renamed, a night, and the attack; whose it is, and
+    /// the snapshot that has the new name.
+    fn is_renamed_and_attacked(&self) -> (DigestRow, String) {
+        self.is_backed_up_later();
+        self.is_backed_up_later();
+        let one = self.one(|row| row.path.ends_with(".docx"));
+        let at = format!("users/{}/drive/root:/{}", one.user, one.path.replace(' ', "%20"));
+        let name = serde_json::json!({"name": "touched.docx"});
+        let (status, said) = self.sim.ask(0, &["Files.ReadWrite.All"], "PATCH", &at, &name);
+        assert_eq!(status, 200, "{said}");
+        self.an_hour_passes();
+        let third = self.is_backed_up();
+        self.encrypted(7);
+        self.is_backed_up_later();
+        (one, third)
+    }
+}
+
+#[test]
+fn a_line_moved_for_a_person_is_shown_first_and_then_honoured() {
+    let tenant = Tenant::new();
+    let (one, third) = tenant.is_renamed_and_attacked();
+    let names = |rows: &[DigestRow]| rows.iter().map(|r| r.path.clone()).collect::<Vec<_>>();
+    let found = tenant.incident();
+    let points = found.points.as_ref().unwrap();
+    assert!(found.lines.is_empty() && !points.items.is_empty());
+    assert!(!points.people.is_empty() && points.people.iter().all(|p| p.items > 0));
+
+    refused(tenant.plans_line("nobody@x", Some(&third), "ada"), Kind::Request, "nobody called");
+    let early = Some("2020-01-01");
+    refused(tenant.plans_line(&one.user, early, "ada"), Kind::Request, "no snapshot is older");
+    let unsaid = tenant.plans_line(&one.user, None, "ada");
+    refused(unsaid, Kind::Request, "no line is drawn");
+
+    let planned = tenant.plans_line(&one.user, Some(&third), "ada").unwrap();
+    assert!(!planned.weakens, "an earlier line lets less be believed");
+    let (other, name) = (planned.other, one.path.rsplit('/').next().unwrap());
+    assert!(other > 0 && planned.fewer == 0, "{planned:?}");
+    assert!(planned.items.iter().any(|path| path.as_str().ends_with(name)), "{planned:?}");
+    assert!(tenant.incident().lines.is_empty(), "nothing is decided by looking");
+    incident::draw(&tenant.school(), planned, None).unwrap();
+    let lines = tenant.incident().lines;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(!lines[0].is_later && lines[0].until.is_some());
+
+    // A later one is weaker, and in a school of one person it counts at once.
+    let later = tenant.plans_line(&one.user, Some("latest"), "ada").unwrap();
+    assert!(later.weakens);
+
+    let done = tenant.goes_on(tenant.ready_to(clean_in_place()).unwrap()).unwrap();
+    assert_eq!(done.ending, Ending::Done, "{:?}", done.report);
+    let hers = names(&tenant.drive_of(&one.user));
+    assert!(hers.contains(&one.path), "{} is not in {hers:?}", one.path);
+    assert!(!hers.iter().any(|path| path.ends_with("touched.docx")), "{hers:?}");
+    assert!(tenant.files().iter().all(|row| !row.path.ends_with(".locked")));
+}
+
+#[test]
+fn a_later_line_waits_for_approval_and_an_earlier_one_does_not() {
+    let tenant = Tenant::new();
+    let dir = tenant.dir.path().to_owned();
+    for (name, by) in [("Ada", "Ada"), ("Grace", "Ada"), ("Grace", "Grace")] {
+        let (school, dir) = (tenant.school(), dir.clone());
+        tenant.time.run(async move {
+            changes(&school, &dir, DecisionKind::Enrolment, name, by).await.unwrap();
+        });
+    }
+    let (one, third) = tenant.is_renamed_and_attacked();
+    let key = key_file(&dir, "Ada");
+    tenant.an_hour_passes();
+    let now = tenant.school().now().to_string();
+    let later = tenant.plans_line(&one.user, Some(&now), "Ada").unwrap();
+    assert!(later.weakens);
+    incident::draw(&tenant.school(), later, Some(&key)).unwrap();
+    let found = tenant.incident();
+    assert!(found.lines.is_empty(), "{:?}", found.lines);
+    assert!(found.told.iter().any(|s| s.contains("waits for approval")), "{:?}", found.told);
+
+    let earlier = tenant.plans_line(&one.user, Some(&third), "Ada").unwrap();
+    assert!(!earlier.weakens);
+    incident::draw(&tenant.school(), earlier, Some(&key)).unwrap();
+    assert_eq!(tenant.incident().lines.len(), 1);
+    // To take it back lets more be believed again.
+    let back = tenant.plans_line(&one.user, None, "Ada").unwrap();
+    assert!(back.weakens);
+    incident::draw(&tenant.school(), back, Some(&key)).unwrap();
+    assert_eq!(tenant.incident().lines.len(), 1, "it stands until somebody approves");
 }

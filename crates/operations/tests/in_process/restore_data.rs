@@ -105,7 +105,7 @@ impl Tenant {
     }
 
     /// One of the files, with a name that a path takes as it is, for which this holds.
-    fn one(&self, holds: impl Fn(&DigestRow) -> bool) -> DigestRow {
+    pub(crate) fn one(&self, holds: impl Fn(&DigestRow) -> bool) -> DigestRow {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "/ .-_".contains(c);
         let mut all = self.files().into_iter();
         let is_note = |row: &DigestRow| row.path.contains("README_TO_RESTORE");
