@@ -413,16 +413,25 @@ fn damage(lots: &[Lot], by: &Judged<'_>) -> Vec<Alarm> {
         told.push(damage_text(&hit, damaged, sum(Count::OutOfHours)));
         items += damaged;
     }
-    let (odd, first) = (sum(Count::Odd), sum(Count::First));
-    if odd >= ODD_MIN && odd * ODD_ONE_IN >= first && now(Count::Odd) {
-        told.push(odd_text(odd, first));
-        items += odd;
+    // By workload: messages are many, and say nothing of files.
+    let mut seen: BTreeMap<&str, (&Profile, u64, u64, bool)> = BTreeMap::new();
+    for lot in lots {
+        let of = seen.entry(lot.profile.name).or_insert((lot.profile, 0, 0, false));
+        of.1 += lot.sum(Count::Odd);
+        of.2 += lot.sum(Count::First);
+        of.3 |= lot.now.get(Count::Odd) > 0;
+    }
+    for (profile, odd, first, is_new) in seen.into_values() {
+        if odd >= ODD_MIN && odd * ODD_ONE_IN >= first && is_new {
+            told.push(odd_text(odd, first, profile));
+            items += odd;
+        }
     }
     if told.is_empty() {
         for lot in lots.iter().filter(|lot| lot.now.get(Count::Odd) > 0) {
             let (odd, first) = (lot.sum(Count::Odd), lot.sum(Count::First));
             if odd >= OWNERS_ODD_MIN && odd * 100 >= first * OWNERS_ODD_PERCENT {
-                let text = format!("{}: {}", lot.scope, odd_text(odd, first));
+                let text = format!("{}: {}", lot.scope, odd_text(odd, first, lot.profile));
                 let scope = lot.scope.as_str();
                 let alarm = Alarm::new(AlarmKind::Damaged, AlarmSeverity::High, scope, text, odd);
                 raised.push(alarm.of(lot.profile.name));
@@ -442,11 +451,12 @@ fn damage(lots: &[Lot], by: &Judged<'_>) -> Vec<Alarm> {
     raised
 }
 
-fn odd_text(odd: u64, first: u64) -> String {
+fn odd_text(odd: u64, first: u64, profile: &Profile) -> String {
     format!(
-        "{} of {} files that were seen for the first time are not what their names say",
+        "{} of {} {} that were seen for the first time are not what they should be",
         figure(odd),
-        figure(first)
+        figure(first),
+        profile.items
     )
 }
 
