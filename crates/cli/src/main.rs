@@ -42,6 +42,7 @@ mod tenant;
 mod tenant_restore;
 mod upkeep;
 mod vault;
+mod verdict;
 mod words;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -130,6 +131,11 @@ enum Command {
     Alarm {
         #[command(subcommand)]
         command: alarms::AlarmCommand,
+    },
+    /// What is thought of files, and who overrules it.
+    Verdict {
+        #[command(subcommand)]
+        command: verdict::VerdictCommand,
     },
     /// What is known of an attack: the first sign, whom it reached, what led to it, what of the
     /// intruder still stands. Ends with 4 while an alarm does.
@@ -404,6 +410,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Init(a) => commands::init(&global, a).await,
         Command::Backup(a) => commands::backup(&global, a).await,
         Command::Alarm { command } => alarms::alarm(&global, command).await,
+        Command::Verdict { command } => verdict::verdict(&global, command).await,
         Command::Incident(a) => incident::incident(&global, a).await,
         Command::Snapshots(a) => browse::snapshots(&global, a).await,
         Command::Stats(a) => browse::stats(&global, a).await,

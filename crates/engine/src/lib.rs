@@ -17,6 +17,7 @@ pub mod decisions;
 mod error;
 mod known;
 mod layout;
+pub mod overruling;
 pub mod owner_dirs;
 pub mod publish;
 pub mod replicate;

@@ -6,6 +6,7 @@ use crate::{
     blocking,
     decisions::{accept_unread, accepted_unread},
     tell::Look,
+    verdicts::overruled,
 };
 use jiff::civil::Date;
 use std::{path::Path, sync::Arc};
@@ -57,6 +58,7 @@ pub async fn back_up(
     options.users = users;
     options.accepted = accepted_unread(decided, school.today());
     options.acknowledged = looked_at(decided);
+    options.overruled = overruled(decided, school.today());
     options.stop = school.host().stop.clone();
     options.made_before = made_before(school);
     options.calendar = tenant.calendar.as_ref().map(|entry| entry.calendar());

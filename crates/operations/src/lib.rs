@@ -50,6 +50,7 @@ pub mod status;
 mod tell;
 pub mod upkeep;
 pub mod vault;
+pub mod verdicts;
 
 use std::sync::Arc;
 

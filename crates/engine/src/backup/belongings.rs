@@ -188,6 +188,7 @@ impl Belongings {
             let told = run.unreadable(self.id_of(id), &scope, e);
             run.coverage(&self.owner.name, place, None, Some(&told.why));
         }
+        self.overrule_stored(open.iter().map(|o| &o.collection))?;
         let all_went = self.read_collections(&open, &gone, &found).await?;
         let changed = found.changed || moved;
         if let Some(cursor) = found.cursor {

@@ -253,6 +253,8 @@ impl Belongings {
         }
         if let Some(record) = pieces.record(&main) {
             let judgement = judged(item.name(), &record, clean.as_ref());
+            let of = (item.id(), item.name());
+            let judgement = self.ruled(c, of, Some(&main.sha256), judgement)?;
             run.count_verdict(&judgement);
             facts.judgement = Some(judgement);
             facts.content = Some(known::to_store(&record));

@@ -12,6 +12,7 @@ mod belongings;
 mod calendar;
 mod content;
 mod lists;
+mod overruled;
 mod owners;
 mod place;
 mod round;
@@ -32,7 +33,7 @@ pub use run::{BackupReport, Coverage, SkippedItem, Verdicts};
 pub use stop::{Interrupted, Stop};
 pub use told::{HearsAlarms, MadeBefore};
 
-use crate::{Error, Progress, layout};
+use crate::{Error, Progress, layout, overruling::Overruling};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{
@@ -71,6 +72,8 @@ pub struct BackupOptions {
     /// Items that are known not to be readable: they stand in the coverage, and make no run
     /// partial. They are asked for again all the same.
     pub accepted: Vec<Accepted>,
+    /// Verdicts that somebody overruled: what they are of is clean.
+    pub overruled: Vec<Overruling>,
     /// The last finished snapshot that the host made whose run it is; none where it knows of none.
     pub made_before: Option<MadeBefore>,
     /// What is ordinary when. Without one each day is judged as one of term, in UTC.
@@ -144,6 +147,7 @@ impl BackupOptions {
             checkpoint_s: 300,
             acknowledged: Vec::new(),
             accepted: Vec::new(),
+            overruled: Vec::new(),
             made_before: None,
             calendar: None,
             hears_alarms: HearsAlarms::default(),

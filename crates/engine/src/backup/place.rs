@@ -327,7 +327,10 @@ impl Belongings {
         let mut facts = item.renew(&before, name);
         if self.profile().is_judged && name != node.name {
             let old = node.name.as_str();
-            let by_name = judge_name(name, old).judgement();
+            let sha256 = before.file.as_ref().and_then(|f| f.sha256.as_deref());
+            let found = judge_name(name, old).judgement();
+            let by_name = self.ruled(c, (item.id(), item.name()), sha256, found)?;
+            let is_overruled = by_name.overruled.is_some();
             let mut j = before.judgement.clone().unwrap_or_else(Judgement::clean);
             if j.verdict == Verdict::Clean && by_name.verdict != Verdict::Clean {
                 // Its last clean state is kept now: what comes next is held against it.
@@ -338,12 +341,13 @@ impl Belongings {
                 let dir = self.own_directory(c, layout::LAST_CLEAN, item.id());
                 self.run.put(&layout::refs(&dir), clean)?;
             }
+            j.overruled = j.overruled.or_else(|| by_name.overruled.clone());
             j.add(by_name);
             let appended = name.strip_prefix(old).is_some_and(|r| r.starts_with('.'));
             let is_back = old.strip_prefix(name).is_some_and(|r| r.starts_with('.'));
             let called = tally::renamed(old, name, &self.folder_of(c, item));
             self.pattern(|p| p.tally.renamed(item.id(), called.filter(|_| !is_back)));
-            if appended || is_back {
+            if (appended || is_back) && !is_overruled {
                 self.pattern(|p| p.rename(item.id(), appended));
             }
             // The old name is back: what its name alone said no longer holds.

@@ -128,7 +128,7 @@ impl Belongings {
     }
 
     /// Files of a directory of ours.
-    fn files_in(&self, dir: &[String]) -> Result<Vec<(Node, Facts)>, Error> {
+    pub(super) fn files_in(&self, dir: &[String]) -> Result<Vec<(Node, Facts)>, Error> {
         let mut out = Vec::new();
         for name in self.run.names(&layout::refs(dir))? {
             let path = layout::join(dir, &name);
@@ -234,6 +234,7 @@ impl Belongings {
                 // A version has no name of its own.
                 let name = clean.as_ref().map_or(called.real, |c| c.name.as_str());
                 let j = judged(name, &record, clean.as_ref());
+                let j = self.ruled(c, (item.id(), name), Some(&put.sha256), j)?;
                 run.count_verdict(&j);
                 f.judgement = Some(j);
                 f.content = Some(known::to_store(&record));

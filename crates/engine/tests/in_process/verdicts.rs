@@ -1,11 +1,16 @@
 //! What is thought of files: each version against the newest clean one before it, whatever came
 //! between two backups, and whatever wrote what is stored.
 
-use super::{in_process_backup, repository, school};
+use super::{
+    Budget, RetryLimits, VirtualTime, backup, in_process, in_process_backup, repository, school,
+};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use graph_sim::{Request, Sim, ThrottleSettings};
 use std::{sync::Arc, time::Duration};
-use strongroom_engine::{BackupReport, clean};
+use strongroom_engine::{
+    BackupOptions, BackupReport, Silent, clean,
+    overruling::{Overruled, Overruling, point_at},
+};
 use strongroom_model::{Facts, KnownContent, Role, Verdict, VerdictReason};
 use strongroom_repository::{Node, Repository, TreeEditor, Visit};
 
@@ -71,6 +76,22 @@ impl Files {
 
     pub(crate) fn backup(&self) -> BackupReport {
         in_process_backup(&self.sim, &self.repo, self.cache.path())
+    }
+
+    /// A backup that goes by what somebody said of verdicts.
+    fn backup_overruled(&self, of: &[String]) -> BackupReport {
+        let time = VirtualTime::new(self.sim.clock().clone());
+        let budget = Arc::new(Budget::new(true));
+        let client = in_process(&self.sim, &time, 0, "read", budget, RetryLimits::default());
+        let mut options = BackupOptions::new("school", self.cache.path());
+        let overruling = |of: &String| Overruling {
+            of: of.parse().unwrap(),
+            says: "overruled by ada: as agreed".into(),
+            from: Some(self.sim.clock().now()),
+        };
+        options.overruled = of.iter().map(overruling).collect();
+        let (repo, client) = (self.repo.clone(), Arc::new(client.unwrap()));
+        time.run(async move { backup(repo, client, options, Arc::new(Silent)).await }).unwrap()
     }
 
     /// All that is stored of an item in one role, oldest first.
@@ -390,4 +411,45 @@ fn a_zip_bomb_costs_a_backup_nothing() {
     s.backup();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_ne!(s.current(&id).verdict(), Verdict::Encrypted);
+}
+
+#[test]
+fn a_person_overrules_verdicts_of_what_is_stored_and_of_what_comes() {
+    let s = Files::new();
+    let names = ["a.txt", "b.txt", "c.txt"];
+    let ids = names.map(|n| s.put(n, letter(1, 99).as_bytes()));
+    s.backup();
+    for (n, name) in names.iter().enumerate() {
+        s.put(name, &noise(9000, n as u64 + 1));
+    }
+    s.backup();
+    assert!(ids.iter().all(|id| s.current(id).verdict() == Verdict::Encrypted));
+    let path = s.current(&ids[0]).path;
+    let at = point_at(&s.repo, "school", &path).unwrap();
+    assert!(at.is_file && at.judgement.is_some());
+    assert!(point_at(&s.repo, "school", "/drives/nobody").is_err());
+    // One version of one file, another file, and those that are called so.
+    let of = Overruled::Version { item: at.id, sha256: at.sha256.unwrap() }.to_string();
+    let said = [of, format!("item {}", ids[1]), "named nothing*".to_owned()];
+    s.backup_overruled(&said);
+    let verdict = |n: usize| s.current(&ids[n]).verdict();
+    assert_eq!([0, 1, 2].map(verdict), [Verdict::Clean, Verdict::Clean, Verdict::Encrypted]);
+    let judged = s.current(&ids[0]).facts.judgement.unwrap();
+    let says = judged.overruled.unwrap();
+    assert!(says.as_str().contains("as agreed") && says.as_str().contains("encrypted"), "{says:?}");
+    assert_eq!((s.last_clean(&ids[0]), s.last_clean(&ids[1])), (None, None));
+    assert_eq!(s.last_clean(&ids[2]).unwrap(), letter(1, 99).as_bytes());
+    // Another version is another thing; another content of the item is the same item.
+    for (n, name) in names.iter().enumerate() {
+        s.put(name, hex::encode(noise(3000, n as u64 + 9)).as_bytes());
+    }
+    let report = s.backup_overruled(&said);
+    assert_eq!([1, 2].map(verdict), [Verdict::Clean, Verdict::Encrypted]);
+    assert_ne!(verdict(0), Verdict::Clean);
+    assert_eq!(report.verdicts.suspicious + report.verdicts.encrypted, 2);
+    // All in the drive.
+    let drive = path.split('/').take(4).collect::<Vec<_>>().join("/");
+    let below = Overruled::Below(point_at(&s.repo, "school", &drive).unwrap().id).to_string();
+    s.backup_overruled(&[below]);
+    assert_eq!([0, 1, 2].map(verdict), [Verdict::Clean; 3]);
 }
