@@ -199,10 +199,11 @@ async fn line(global: &Global, args: LineArgs) -> anyhow::Result<Ending> {
 /// What a line changes.
 fn changed(planned: &PlannedLine) -> String {
     let mut out = format!("{}\n", planned.says.line());
-    out.push_str(&format!(
-        "  {} items come back as they stood at another time, {} more come back, {} do not\n",
+    let figures = format!(
+        "{} items come back as they stood at another time, {} more come back, {} do not",
         planned.other, planned.more, planned.fewer
-    ));
+    );
+    out.push_str(&wrapped(2, &figures));
     for path in &planned.items {
         out.push_str(&format!("  {}\n", path.line()));
     }
@@ -212,10 +213,11 @@ fn changed(planned: &PlannedLine) -> String {
         out.push_str(&format!("  and {more} more\n"));
     }
     if planned.weakens {
-        out.push_str(
+        out.push_str(&wrapped(
+            0,
             "it lets more be believed than before: where a school has approvers, it counts once \
-             approved of\n",
-        );
+             approved of",
+        ));
     }
     out
 }
@@ -395,12 +397,15 @@ fn proposed(points: &Points) -> String {
         Basis::Oldest => "the oldest that there is; none is clean",
     };
     let (of, at) = (&points.snapshot, moment(points.at));
-    let mut out = format!("clean point: snapshot {of:.8} of {at}, {what}\n");
-    out.push_str(&format!(
-        "{} items come back, {} stay as they are, of {} no clean version is known\n",
-        points.items.len(),
-        points.kept,
-        points.none.len()
+    let mut out = wrapped(0, &format!("clean point: snapshot {of:.8} of {at}, {what}"));
+    out.push_str(&wrapped(
+        0,
+        &format!(
+            "{} items come back, {} stay as they are, of {} no clean version is known",
+            points.items.len(),
+            points.kept,
+            points.none.len()
+        ),
     ));
     for (certainty, n) in &points.certainty {
         out.push_str(&wrapped(2, &format!("{n}: {}", certainty.words())));

@@ -13,6 +13,7 @@ mod change_parts;
 mod configured;
 mod exits;
 mod foreign;
+mod incident;
 mod interrupted;
 mod kills;
 mod looking;
