@@ -52,8 +52,9 @@ pub(crate) enum ApproverCommand {
     /// Approve of a decision that weakens protection and that somebody else made, or of a
     /// configuration that protects less: shows it, then asks. `list` shows which wait.
     Approve {
-        /// Decision: at least the first 8 digits of its id.
-        decision: String,
+        /// Decision: at least the first 8 digits of its id. Several may be named.
+        #[arg(required = true, value_name = "DECISION")]
+        decisions: Vec<String>,
         #[command(flatten)]
         approval: Approval,
     },
@@ -159,12 +160,13 @@ pub(crate) fn tell_undecided(global: &Global, school: &School) -> anyhow::Result
     for u in all.iter().filter(|_| !global.json) {
         println!("waits   {}", said(u));
     }
-    if let Some(first) = all.first().filter(|_| !global.json) {
+    if !all.is_empty() && !global.json {
+        let ids: Vec<String> = all.iter().map(|u| format!("{:.8}", u.id)).collect();
         println!(
-            "it does not count yet: `strongroom --tenant {} approver approve {:.8} --by NAME --key \
-             FILE`",
+            "{} not count yet: `strongroom --tenant {} approver approve {} --by NAME --key FILE`",
+            if all.len() == 1 { "it does" } else { "they do" },
             school.name(),
-            first.id
+            ids.join(" ")
         );
     }
     Ok(!all.is_empty())
@@ -199,39 +201,65 @@ fn less(weaker: &Weaker) -> String {
     format!("{:.8} the configuration: {}", weaker.id, weaker.says.join("; "))
 }
 
-async fn approve(global: &Global, word: &str, approval: &Approval) -> anyhow::Result<Ending> {
+/// What waits for approval, and is named.
+enum Meant {
+    Configuration(Weaker),
+    Decision(Box<Undecided>),
+}
+
+async fn approve(global: &Global, words: &[String], approval: &Approval) -> anyhow::Result<Ending> {
     let (school, how, yes) = (global.school()?, approval.how(), approval.yes);
-    let is_meant = |w: &Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word);
-    if let Some(weaker) = protection::glance(&school)?.filter(is_meant) {
-        unasked(global, yes)?;
-        if !global.json {
-            println!("{}", less(&weaker));
-        }
-        if !agreed(yes, &format!("does {} approve of this?", line(how.by)))? {
-            return Ok(Ending::Failed);
-        }
-        let lacks = protection::approve(&school, &weaker, how)?;
-        say_approved(global, &weaker.id, lacks);
-        return Ok(Ending::Done);
-    }
-    let found = approvers::undecided(&approvers::look(&school).await?, word, school.now())?;
+    let weaker = protection::glance(&school)?;
+    let found = approvers::look(&school).await?;
+    // Who names one that does not wait approves of none.
+    let meant = |word: &String| {
+        let is_it = |w: &Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word.as_str());
+        Ok(match weaker.clone().filter(is_it) {
+            Some(weaker) => Meant::Configuration(weaker),
+            None => Meant::Decision(Box::new(approvers::undecided(&found, word, school.now())?)),
+        })
+    };
+    let all = words.iter().map(meant).collect::<anyhow::Result<Vec<Meant>>>()?;
     unasked(global, yes)?;
     if !global.json {
-        println!("{}", said(&found));
+        for one in &all {
+            match one {
+                Meant::Configuration(weaker) => println!("{}", less(weaker)),
+                Meant::Decision(undecided) => println!("{}", said(undecided)),
+            }
+        }
     }
-    if !agreed(yes, &format!("does {} approve of this?", line(how.by)))? {
+    let what = if all.len() == 1 { "this" } else { "all of these" };
+    if !agreed(yes, &format!("does {} approve of {what}?", line(how.by)))? {
         return Ok(Ending::Failed);
     }
-    let found = approvers::approve_decision(&school, &found.id, how)?;
-    say_approved(global, &found.id, found.lacks);
+    let mut done = Vec::new();
+    for one in &all {
+        let how = approval.how();
+        done.push(match one {
+            Meant::Configuration(weaker) => {
+                (weaker.id.clone(), protection::approve(&school, weaker, how)?)
+            }
+            Meant::Decision(undecided) => {
+                let found = approvers::approve_decision(&school, &undecided.id, how)?;
+                (found.id, found.lacks)
+            }
+        });
+    }
+    let row = |(id, lacks): &(String, usize)| json!({"decision": id, "lacks": lacks});
+    match (global.json, done.as_slice()) {
+        (true, [one]) => println!("{}", row(one)),
+        (true, all) => println!("{}", all.iter().map(row).collect::<Value>()),
+        (false, all) => all.iter().for_each(|(id, lacks)| say_approved(id, *lacks, all.len())),
+    }
     Ok(Ending::Done)
 }
 
-fn say_approved(global: &Global, id: &str, lacks: usize) {
-    match (global.json, lacks) {
-        (true, lacks) => println!("{}", json!({"decision": id, "lacks": lacks})),
-        (false, 0) => println!("approved: it counts"),
-        (false, n) => println!("it takes {n} more approval{}", if n == 1 { "" } else { "s" }),
+fn say_approved(id: &str, lacks: usize, of: usize) {
+    let which = if of == 1 { String::new() } else { format!("{id:.8} ") };
+    match lacks {
+        0 => println!("{which}approved: it counts"),
+        n => println!("{which}takes {n} more approval{}", if n == 1 { "" } else { "s" }),
     }
 }
 
@@ -325,8 +353,8 @@ pub(crate) async fn approver(global: &Global, command: ApproverCommand) -> anyho
         ApproverCommand::Enrol { name, public_key, signs } => {
             (DecisionKind::Enrolment, name, public_key.as_deref(), signs)
         }
-        ApproverCommand::Approve { decision, approval } => {
-            return approve(global, decision, approval).await;
+        ApproverCommand::Approve { decisions, approval } => {
+            return approve(global, decisions, approval).await;
         }
         ApproverCommand::Remove { name, signs } => (DecisionKind::Removal, name, None, signs),
     };

@@ -3,6 +3,14 @@
 use std::borrow::Cow;
 use strongroom_operations::{Remedy, plan::OperationKind};
 
+/// How copy 2 comes back from a vault that fetches for itself.
+fn recovered(tenant: &str) -> String {
+    format!(
+        "`strongroom vault recover --place VAULTS-FOLDER --password-file FILE --to NEW-FOLDER` has \
+         the copy 2 of {tenant} back from its vault's folder, mounted or carried here"
+    )
+}
+
 /// What to do about an error: the end of its sentence.
 pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
     let text = match remedy {
@@ -18,6 +26,16 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
             return format!(
                 "if it is lost, strongroom --tenant {tenant} replicate --from-vault has it back \
                  from the vault"
+            )
+            .into();
+        }
+        Remedy::RecoverFromVault(tenant) => {
+            return format!("if it is lost, {}", recovered(tenant)).into();
+        }
+        Remedy::RecoverOrMake(tenant) => {
+            return format!(
+                "for a new school strongroom init makes one; if it is lost, {}",
+                recovered(tenant)
             )
             .into();
         }

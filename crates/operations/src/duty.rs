@@ -5,6 +5,7 @@ use crate::{
     Error, FoundAlarm, School,
     damage::{self, Part, Standing},
     files::cache::{self, Purpose},
+    grave,
     replicate::Replicated,
     tell::{self, Look},
 };
@@ -327,8 +328,13 @@ impl Attempt {
             last.bytes = Some(r.written.bytes_stored);
         });
         self.tell(&lost);
-        // No later look finds a change again.
-        self.school.tell_events(&changed);
+        // Whatever waits already: each change is told as it is seen, and what stands is told once.
+        if self.school.tell_events(&changed) {
+            grave::were_told(&self.school, self.began);
+            if let Err(why) = grave::look_and_tell(&self.school) {
+                tracing::warn!("{}: {why}", self.school.name());
+            }
+        }
     }
 
     /// The same, to the vault's server.

@@ -93,6 +93,11 @@ pub enum Remedy {
     RebuildFromVault(String),
     /// The same, or make it, where this school is new.
     RebuildOrMake(String),
+    /// Have it back from the folder of a vault that fetches for itself, which this side has to be
+    /// told.
+    RecoverFromVault(String),
+    /// The same, or make it, where this school is new.
+    RecoverOrMake(String),
     /// Make a repository of this school anew, without what was in the one before.
     MakeAnew(String),
     /// Have the copy 2 back from its vault, or say that it is made anew.

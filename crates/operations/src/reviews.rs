@@ -11,7 +11,10 @@ use crate::{
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::Serialize;
 use serde_json::json;
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 use strongroom_engine::{
     configuration::history,
     decisions::{Decisions, People, SignatureState, StoredDecisions, read_key},
@@ -22,7 +25,7 @@ use strongroom_model::{
     decision::{Decided, Decision, DecisionKind},
     digest_id,
 };
-use strongroom_repository::Id;
+use strongroom_repository::{Id, Repository};
 
 /// Days that are looked back when nobody says how many.
 pub const DAYS: u32 = 90;
@@ -302,6 +305,16 @@ pub async fn queue(school: &School, days: u32) -> Result<Queue, Error> {
     let changes = changes(&steps, &reviews(&kept, &school.config().people()?)?, school);
     let is_whole = kept.unknown.is_empty();
     Ok(Queue { changes, told: [kept.cut, kept.unknown].concat(), is_whole, days })
+}
+
+/// Snapshots without which a change that waits could not be shown, nor be set back: the one before
+/// it, and the first that shows it. It blocks.
+pub(crate) fn needed(school: &School, repo: &Repository) -> Result<BTreeSet<String>, Error> {
+    let steps = history(repo, school.name(), days_ago(school, DAYS))?;
+    let kept = school.decisions().entries()?;
+    let all = changes(&steps, &reviews(&kept, &school.config().people()?)?, school);
+    let waiting = all.into_iter().filter(Waiting::waits);
+    Ok(waiting.flat_map(|w| [w.before, w.snapshot]).collect())
 }
 
 /// The moment so many days ago.
