@@ -2,5 +2,6 @@
 
 pub(crate) mod attack;
 pub(crate) mod digest;
+pub(crate) mod hand;
 pub(crate) mod people;
 pub(crate) mod seed;
