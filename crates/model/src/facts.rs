@@ -107,7 +107,8 @@ impl ItemKind {
         }
     }
 
-    /// Whether its bytes are looked at for signs of encryption.
+    /// Whether one without a verdict says nothing: files were judged from the first program on;
+    /// messages that an older one stored were not.
     pub fn is_judged(self) -> bool {
         matches!(self, Self::File | Self::Version | Self::LastClean)
     }
@@ -214,6 +215,11 @@ pub struct Facts {
     /// What stays the same while a message only changes its state.
     #[serde(rename = "cc", skip_serializing_if = "Option::is_none")]
     pub content_key: Option<String>,
+    /// What stays the same while nothing that hangs on the item comes, goes or is exchanged, where
+    /// its listing does not tell that: attachments of a message. Absent of what has none, and of
+    /// what older programs stored.
+    #[serde(rename = "pk", skip_serializing_if = "Option::is_none")]
+    pub parts_key: Option<String>,
     /// The real name, when the tree's name had to differ.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -279,6 +285,7 @@ impl Facts {
             id: id.into(),
             change_key: None,
             content_key: None,
+            parts_key: None,
             name: None,
             from: None,
             message: None,

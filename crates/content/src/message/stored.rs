@@ -2,6 +2,8 @@
 
 use super::{Attachment, ExaminedMessage, Known, SHINGLES_MAX, WORDS_MAX};
 use crate::record::{ContentError, Reader, StoredContent, number, sketch};
+use data_encoding::BASE64_NOPAD;
+use strongroom_model::KnownContent;
 
 /// The version that this program writes, and the newest that it reads.
 const VERSION: u8 = 1;
@@ -32,6 +34,20 @@ impl StoredMessage {
             Self::Known(r) => Some(r),
             Self::Newer { .. } => None,
         }
+    }
+
+    /// As it stands in the record of an item.
+    pub fn to_known(&self) -> KnownContent {
+        KnownContent(BASE64_NOPAD.encode(&self.to_bytes()))
+    }
+
+    /// Reads what stands in the record of an item.
+    ///
+    /// # Errors
+    /// As [`StoredMessage::from_bytes`].
+    pub fn of_known(known: &KnownContent) -> Result<Self, ContentError> {
+        let bytes = BASE64_NOPAD.decode(known.0.as_bytes());
+        Self::from_bytes(&bytes.map_err(|_| ContentError("it is no base64"))?)
     }
 
     /// As it is stored.

@@ -274,7 +274,7 @@ impl Belongings {
         let above = parent.map(|c| c.path.clone()).unwrap_or_default();
         let above_id = parent.map(|c| c.id.0.clone()).unwrap_or_default();
         let wanted = head.directory.as_ref().unwrap_or(&head.name);
-        let mut name = fit_name(wanted, &head.id.0, layout::LISTS).0;
+        let mut name = fit_name(wanted, &head.id.0, layout::RESERVED).0;
         let is_new = !stored.iter().any(|c| c.id == head.id);
         let is_free = |name: &str| -> Result<bool, Error> {
             let at = layout::join(&above, name);
@@ -288,7 +288,7 @@ impl Belongings {
             if is_free(&name)? {
                 break;
             }
-            name = fit_name(&format!("{wanted}~{apart}"), &head.id.0, layout::LISTS).0;
+            name = fit_name(&format!("{wanted}~{apart}"), &head.id.0, layout::RESERVED).0;
         }
         let path = layout::join(&above, &name);
         let real = (name != head.name).then(|| head.name.clone());
@@ -396,7 +396,7 @@ impl Belongings {
             }
             folders_first.sort();
             for (_, id) in folders_first {
-                self.count_deleted(&self.take_away(&o.collection, &id)?);
+                self.count_deleted(&o.collection, &self.take_away(&o.collection, &id)?);
             }
             // Names that were taken by something that is gone now.
             for row in std::mem::take(crowded) {
@@ -502,7 +502,7 @@ impl Belongings {
         self.stored_collections(&c.path, &mut others)?;
         if ids.len() < all || !others.is_empty() {
             for id in &ids {
-                self.count_deleted(&self.take_away(c, id)?);
+                self.count_deleted(c, &self.take_away(c, id)?);
             }
             return Ok(false);
         }
@@ -512,7 +512,7 @@ impl Belongings {
             self.run.catalog.forget(&part, &id.0);
         }
         self.run.remove(&layout::refs(&self.path(&c.path)))?;
-        self.count_gone(going);
+        self.count_gone(c, going);
         Ok(true)
     }
 
@@ -530,8 +530,12 @@ impl Belongings {
     }
 
     /// In the step in which it went, with so many items.
-    fn count_deleted(&self, away: &Away) {
+    fn count_deleted(&self, c: &Collection, away: &Away) {
         self.run.count_deleted(away.items());
+        // That was deleted before.
+        if self.workload.holds_remains(&c.facts) {
+            return;
+        }
         match away {
             Away::Nothing => {}
             Away::Item(went) => self.went(std::iter::once(went)),
@@ -540,12 +544,14 @@ impl Belongings {
     }
 
     /// The same, of what went with its collection.
-    fn count_gone(&self, items: Vec<(ItemId, Went)>) {
+    fn count_gone(&self, c: &Collection, items: Vec<(ItemId, Went)>) {
         self.run.count_deleted(items.len() as u64);
-        self.went(items.iter().map(|(_, went)| went));
+        if !self.workload.holds_remains(&c.facts) {
+            self.went(items.iter().map(|(_, went)| went));
+        }
     }
 
-    fn went<'w>(&self, items: impl Iterator<Item = &'w Went>) {
+    pub(super) fn went<'w>(&self, items: impl Iterator<Item = &'w Went>) {
         self.pattern(|p| {
             for went in items {
                 p.deleted += 1;

@@ -2,10 +2,11 @@
 
 use super::{
     belongings::Belongings,
+    messages::{self, CleanMessage},
     place::Begun,
     run::Run,
     tally::{self, Came, Changed, Count},
-    versions::{Baseline, Called, judged},
+    versions::{Called, judged},
 };
 use crate::{Error, known, layout};
 use jiff::Timestamp;
@@ -13,11 +14,12 @@ use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use strongroom_content::{ContentExaminer, ContentRecord, name_before};
+use strongroom_content::{ContentExaminer, ContentRecord, judge_message, name_before};
 use strongroom_model::{Facts, ItemId, Judgement, Verdict, VerdictReason};
 use strongroom_repository::{ContentStream, Cut, Node, Repository, Stored};
 use strongroom_workloads::workload::{
-    Collection, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item, Put, Refused,
+    Collection, Compared, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item,
+    Judged, Put, Refused,
 };
 
 /// What stopped the reading of one item.
@@ -181,9 +183,19 @@ impl Belongings {
         if let Some(why) = item.withheld() {
             return Err(Stop::Item(why.to_owned()));
         }
+        if let Some(node) = &old
+            && let Some(facts) = node.facts()?
+            && item.compare(&facts, node.size_bytes()) == Compared::Unsure
+        {
+            let told = item.ask(self.of(), &facts).await.map_err(|e| Stop::of(e, None))?;
+            if matches!(told, Compared::Same | Compared::State) {
+                return Ok(self.stays(c, item.as_ref(), (node.clone(), facts))?);
+            }
+        }
         let (mut item, mut old) = (item, old);
         for _ in 0..CHANGES_MAX {
-            let pieces = Pieces::new(self.run.repo.clone(), self.profile().is_judged);
+            let pieces =
+                Pieces::new(self.run.repo.clone(), self.profile().judged == Judged::Content);
             let Some(file) = self.file(c, item.id())? else { return Ok(()) };
             let fetched = item.fetch(self.of(), c, &file, &pieces).await;
             match fetched.map_err(|e| Stop::of(e, Some(&pieces)))? {
@@ -204,6 +216,13 @@ impl Belongings {
         Err(Stop::Item("it changes faster than it can be read".into()))
     }
 
+    /// An item that stands where it belongs, and of which only asking told that its content stayed.
+    fn stays(&self, c: &Collection, item: &dyn Item, stored: (Node, Facts)) -> Result<(), Error> {
+        let path = self.run.catalog.path(&self.part(&c.id), &item.id().0)?.unwrap_or_default();
+        let Some((name, above)) = path.split_last() else { return Ok(()) };
+        self.renew(c, item, stored, &[&self.root(c)[..], above].concat(), name)
+    }
+
     /// What the file of an item is called, as the catalog has it.
     fn file(&self, c: &Collection, id: &ItemId) -> Result<Option<String>, Error> {
         let path = self.run.catalog.path(&self.part(&c.id), &id.0)?;
@@ -219,7 +238,7 @@ impl Belongings {
         pieces: &Pieces,
     ) -> Result<(), Stop> {
         let run: &Run = &self.run;
-        let Content { main, mut facts, sidecars, unproven, newer } = content;
+        let Content { main, mut facts, sidecars, message, unproven, newer } = content;
         let item = newer.unwrap_or(item);
         if let Some(why) = unproven {
             let name = format!("{} {}", self.profile().item, item.name());
@@ -230,8 +249,8 @@ impl Belongings {
             None => None,
         };
         let before = old.as_ref().zip(old_facts.as_ref());
-        let is_judged = self.profile().is_judged;
-        let (mut clean, again) = match is_judged {
+        let judged_by = self.profile().judged;
+        let (mut clean, again) = match judged_by == Judged::Content {
             true => tokio::task::block_in_place(|| self.baseline(c, item.id(), before))?,
             false => (None, Vec::new()),
         };
@@ -259,6 +278,28 @@ impl Belongings {
             facts.judgement = Some(judgement);
             facts.content = Some(known::to_store(&record));
         }
+        let mut clean_message = None;
+        if let Some(now) = message.filter(|_| judged_by == Judged::Message) {
+            let judgement = tokio::task::block_in_place(|| {
+                clean_message = self.clean_message(c, item.id(), before, &now)?;
+                let before = clean_message.as_ref().map(|c| &c.message);
+                Ok::<_, Error>(judge_message(&now, before).judgement())
+            })?;
+            let of = (item.id(), item.name());
+            let judgement = self.ruled(c, of, Some(&main.sha256), judgement)?;
+            run.count_verdict(&judgement);
+            facts.judgement = Some(judgement);
+            facts.content = Some(messages::to_store(&now));
+            messages::fit(&mut facts)?;
+        }
+        let last_clean = match (facts.judgement.as_ref().is_none_or(Judgement::is_clean), clean) {
+            (true, _) => Vec::new(),
+            (false, Some(clean)) => vec![clean.into_last_clean()?],
+            (false, None) => {
+                let kept = clean_message.map(CleanMessage::into_last_clean).transpose()?;
+                kept.unwrap_or_default()
+            }
+        };
         let root = self.root(c);
         let Some(path) = run.catalog.path(&self.part(&c.id), &item.id().0)? else { return Ok(()) };
         let Some((name, above)) = path.split_last() else { return Ok(()) };
@@ -280,7 +321,7 @@ impl Belongings {
         let is_same = |o: &Node| o.name == node.name && o.content() == node.content();
         let is_known = old.as_ref().is_some_and(is_same);
         let (came, folder) = (tally::of_content(&node), self.folder_of(c, item.as_ref()));
-        self.place_content(c, item.id(), &facts, (&dir, node, beside), (clean, older.nodes))?;
+        self.place_content(c, item.id(), (&dir, node, beside), (last_clean, older.nodes))?;
         self.watch(item.id(), &facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
         match old {
             Some(old) => {
@@ -301,9 +342,8 @@ impl Belongings {
         &self,
         c: &Collection,
         id: &ItemId,
-        facts: &Facts,
         (dir, node, beside): (&[String], Node, Vec<Node>),
-        (clean, versions): (Option<Baseline>, Vec<Node>),
+        (last_clean, versions): (Vec<Node>, Vec<Node>),
     ) -> Result<(), Error> {
         let profile = self.profile();
         // What lay beside the earlier content and belongs to this no more.
@@ -313,8 +353,6 @@ impl Belongings {
         let versions_dir = self.own_directory(c, layout::VERSIONS, id);
         let clean_dir = self.own_directory(c, layout::LAST_CLEAN, id);
         let keep = self.path(&c.path).len();
-        let is_clean = facts.judgement.as_ref().is_none_or(Judgement::is_clean);
-        let last_clean = clean.filter(|_| !is_clean).map(Baseline::into_last_clean).transpose()?;
         self.run.edit(|tree| {
             for v in versions {
                 tree.put(&layout::refs(&versions_dir), v)?;
@@ -326,16 +364,16 @@ impl Belongings {
             for node in beside {
                 tree.put(&layout::refs(dir), node)?;
             }
-            if !profile.is_judged {
+            if profile.judged == Judged::Nothing {
                 return Ok(());
             }
             tree.remove(&layout::refs(&clean_dir))?;
-            match last_clean {
-                Some(node) => tree.put(&layout::refs(&clean_dir), node)?,
-                None => {
-                    let above = &clean_dir[..clean_dir.len() - 1];
-                    tree.prune_empty(&layout::refs(above), keep)?;
-                }
+            if last_clean.is_empty() {
+                let above = &clean_dir[..clean_dir.len() - 1];
+                tree.prune_empty(&layout::refs(above), keep)?;
+            }
+            for node in last_clean {
+                tree.put(&layout::refs(&clean_dir), node)?;
             }
             Ok(())
         })
@@ -388,13 +426,15 @@ impl Belongings {
         (folder, name): (&str, &str),
         (is, bytes): (Option<u64>, u64),
     ) {
-        if !self.profile().is_judged {
+        let judged = self.profile().judged;
+        if judged == Judged::Nothing {
             return;
         }
         let (was, bytes_before) = (tally::of_content(old), old.size_bytes());
         let called = match old.name == *name {
-            true => None,
-            false => tally::renamed(&old.name, name, folder),
+            false if judged == Judged::Content => tally::renamed(&old.name, name, folder),
+            // A message is called by its subject.
+            _ => None,
         };
         let changed = Changed { item: tally::of_item(item.id()), was, is, bytes_before, bytes };
         self.pattern(|p| {

@@ -12,6 +12,7 @@ mod belongings;
 mod calendar;
 mod content;
 mod lists;
+mod messages;
 mod overruled;
 mod owners;
 mod place;

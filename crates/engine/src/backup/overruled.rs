@@ -8,7 +8,7 @@ use crate::{
 use jiff::ToSpan;
 use std::collections::BTreeSet;
 use strongroom_model::{Facts, ItemId, Judgement};
-use strongroom_workloads::workload::Collection;
+use strongroom_workloads::workload::{Collection, Judged};
 
 /// For so long after somebody said it what is stored in a folder, or called so, is looked for:
 /// until then others have approved of it, or have not. What changes is judged by it at any time.
@@ -57,7 +57,7 @@ impl Belongings {
         collections: impl Iterator<Item = &'c Collection>,
     ) -> Result<(), Error> {
         let all = &self.run.options.overruled;
-        if !self.profile().is_judged || all.is_empty() {
+        if self.profile().judged == Judged::Nothing || all.is_empty() {
             return Ok(());
         }
         for c in collections {

@@ -2,6 +2,7 @@
 
 use super::{
     belongings::Belongings,
+    messages,
     tally::{self, Went},
 };
 use crate::{Error, catalog::CatalogPlace, layout};
@@ -16,7 +17,8 @@ use strongroom_model::{
 };
 use strongroom_repository::{Found, Node};
 use strongroom_workloads::workload::{
-    Collection, Compared, Container, IdScope, Item, ItemPlace as Wanted, LeftOut, ListingRow,
+    Collection, Compared, Container, IdScope, Item, ItemPlace as Wanted, Judged, LeftOut,
+    ListingRow,
 };
 
 /// What a row of an item led to.
@@ -219,13 +221,15 @@ impl Belongings {
         let (name, crowded) = self.free_name(&dir, &wanted, item.id(), reserved)?;
         let path = layout::join(&below, &name);
         let in_folder = wanted.folder.iter().chain([&name]).cloned().collect::<Vec<_>>().join("/");
-        if let (Some((_, from)), Some(was)) = (&before, &was) {
+        if let (Some((node, from)), Some(was)) = (&before, &was) {
             if *from != path {
                 self.carry(c, item.id(), (from, own_folders(was)), &path)?;
             }
             if was.parent != parent && self.profile().ids == IdScope::Owner {
                 self.add_count(&part, &was.parent, -1)?;
                 self.add_count(&part, &parent, 1)?;
+                self.carry_kept(c, item.id(), &was.parent)?;
+                self.watch_deleted(c, node, &was.parent)?;
             }
         }
         run.catalog.set(&part, &item.id().0, CatalogPlace { parent, name: in_folder });
@@ -244,8 +248,8 @@ impl Belongings {
             }
         }
         match (item.compare(&facts, node.size_bytes()), stays) {
-            (Compared::Content, _) => {
-                if self.profile().is_judged && node.name != name {
+            (Compared::Content | Compared::Unsure, _) => {
+                if self.profile().judged == Judged::Content && node.name != name {
                     let mut waits = node.clone();
                     facts.came_as = Some(std::mem::replace(&mut waits.name, name));
                     waits.set_facts(&facts)?;
@@ -291,6 +295,42 @@ impl Belongings {
         })
     }
 
+    /// One that came among what was deleted is deleted, however long the service keeps it there;
+    /// that it leaves there in the end is no second deletion.
+    fn watch_deleted(&self, c: &Collection, node: &Node, from: &str) -> Result<(), Error> {
+        if !self.workload.holds_remains(&c.facts) {
+            return Ok(());
+        }
+        let was = match self.run.catalog.path(&self.part(&c.id), from)? {
+            Some(path) => self.run.dir_facts(&layout::refs(&self.path(&path)))?,
+            None => None,
+        };
+        let Some(facts) = node.facts()? else { return Ok(()) };
+        if !was.is_some_and(|was| self.workload.holds_remains(&was)) {
+            self.went(std::iter::once(&self.as_going(node, &facts, from, false)));
+        }
+        Ok(())
+    }
+
+    /// Moves what is kept of an item that is not clean, and came from another collection.
+    fn carry_kept(&self, c: &Collection, id: &ItemId, from: &str) -> Result<(), Error> {
+        if self.profile().judged == Judged::Nothing {
+            return Ok(());
+        }
+        let Some(path) = self.run.catalog.path(&self.part(&c.id), from)? else { return Ok(()) };
+        let from = Collection { path, ..c.clone() };
+        let keep = self.path(&from.path).len();
+        let from = self.own_directory(&from, layout::LAST_CLEAN, id);
+        if self.run.names(&layout::refs(&from))?.is_empty() {
+            return Ok(());
+        }
+        let to = self.own_directory(c, layout::LAST_CLEAN, id);
+        self.run.edit(|t| {
+            t.rename(&layout::refs(&from), &layout::refs(&to), self.run.began)?;
+            Ok(t.prune_empty(&layout::refs(&from[..from.len() - 1]), keep)?)
+        })
+    }
+
     /// Names of the files beside an item.
     pub(super) fn sidecars(
         &self,
@@ -316,7 +356,7 @@ impl Belongings {
 
     /// The record of an item whose content stayed. An extension behind the real one is judged by
     /// the name alone; the bytes are known.
-    fn renew(
+    pub(super) fn renew(
         &self,
         c: &Collection,
         item: &dyn Item,
@@ -325,7 +365,8 @@ impl Belongings {
         name: &str,
     ) -> Result<(), Error> {
         let mut facts = item.renew(&before, name);
-        if self.profile().is_judged && name != node.name {
+        messages::fit(&mut facts)?;
+        if self.profile().judged == Judged::Content && name != node.name {
             let old = node.name.as_str();
             let sha256 = before.file.as_ref().and_then(|f| f.sha256.as_deref());
             let found = judge_name(name, old).judgement();
@@ -516,7 +557,7 @@ impl Belongings {
             // A folder of ours goes with its last item; containers and collections stay.
             Ok(t.prune_empty(&layout::refs(&dir), dir.len().saturating_sub(folders))?)
         })?;
-        if self.profile().has_versions {
+        if self.profile().has_versions || self.profile().judged != Judged::Nothing {
             let keep = self.path(&c.path).len();
             for id in &ids {
                 for kind in [layout::VERSIONS, layout::LAST_CLEAN] {

@@ -509,7 +509,8 @@ impl Belongings {
         }
         let Some((mut node, path)) = self.current(c, change.id())? else { return Ok(false) };
         let Some(before) = node.facts()? else { return Ok(false) };
-        let Some(after) = change.apply(&before) else { return Ok(false) };
+        let Some(mut after) = change.apply(&before) else { return Ok(false) };
+        super::messages::fit(&mut after)?;
         if after != before {
             node.set_facts(&after)?;
             let dir = [&self.root(c)[..], &path[..path.len().saturating_sub(1)]].concat();

@@ -14,7 +14,10 @@ use strongroom_engine::{
 };
 use strongroom_model::{Facts, Role};
 use strongroom_repository::{Repository, Visit};
-use strongroom_workloads::{ALL, workload::Profile};
+use strongroom_workloads::{
+    ALL,
+    workload::{Judged, Profile},
+};
 
 /// An act on an item: the school, the owner's address, the item's id.
 type Act = fn(&Sim, &str, &str);
@@ -370,7 +373,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         assert!(path.starts_with(&format!("/{}/{}~", profile.name, b.name)), "{path}");
         assert!(path.contains("Conformance"), "{path}: a person can tell what it is");
         assert!(text(&bytes).contains("As it was"), "{path}: it is readable");
-        assert_eq!(facts.judgement.is_some(), profile.is_judged, "{path}");
+        assert_eq!(facts.judgement.is_some(), profile.judged != Judged::Nothing, "{path}");
         for (at, facts, _) in b.nodes(&id) {
             assert!(facts.kind.role() != Role::Sidecar || profile.has_sidecars, "{at}");
         }

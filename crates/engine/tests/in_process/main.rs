@@ -6,6 +6,7 @@ mod clean_points;
 mod conformance;
 mod crash;
 mod interruptions;
+mod mail;
 mod outlook;
 mod owners;
 mod panics;

@@ -262,6 +262,13 @@ impl File {
         let mut facts = self.facts(file);
         facts.file.get_or_insert_default().sha256 = Some(main.sha256.clone());
         let newer: Option<Arc<dyn Item>> = Some(Arc::new(self));
-        Fetched::Content(Box::new(Content { main, facts, sidecars: Vec::new(), unproven, newer }))
+        Fetched::Content(Box::new(Content {
+            main,
+            facts,
+            sidecars: Vec::new(),
+            message: None,
+            unproven,
+            newer,
+        }))
     }
 }
