@@ -217,8 +217,8 @@ fn alone(case: &mut Case<'_>, before: Option<Version<'_>>) {
     let now = case.now;
     let Some((stem, tail)) = names::split(case.name) else { return };
     // Honest ciphertext, copies and volumes are called so from the first day.
-    let is_odd_by_name =
-        names::is_honest(&tail) && promised(case.name).is_none_or(|p| !p.contains(&now.kind));
+    let is_odd_by_name = names::may_hold_anything(&tail)
+        && promised(case.name).is_none_or(|p| !p.contains(&now.kind));
     if now.length == 0 || is_odd_by_name || names::is_volume(case.name) {
         return;
     }

@@ -236,6 +236,19 @@ fn a_protected_register_and_honest_ciphertext_are_clean() {
     assert_eq!(verdict("a.docx", &noise(60_000, 8), None), Verdict::Encrypted);
 }
 
+/// What is seen first, whatever its length.
+#[test]
+fn ciphertext_under_a_name_that_promises_a_form_is_found_at_first_sight() {
+    for name in ["a.txt", "a.csv", "a.pdf", "a.json", "a.docx", "a.png", "a.html", "a.mp4"] {
+        for length in [256, 700, 4096, 4096 + 7, 8192 + 200, 5 * 4096 + 255, 100_000] {
+            let found = verdict(name, &noise(length, length as u64), None);
+            assert_eq!(found, Verdict::Encrypted, "{name} of {length} bytes");
+        }
+        // It was empty before.
+        assert_eq!(verdict(name, &noise(256, 9), Some(&[])), Verdict::Encrypted, "{name}");
+    }
+}
+
 #[test]
 fn who_teaches_or_plans_writes_no_note() {
     let note = "ATTENTION! All your files have been encrypted. To decrypt your data contact us at \
