@@ -42,7 +42,8 @@ fn post(sim: &Sim, user: &str, body: Value) -> String {
 }
 
 fn detach(sim: &Sim, message: &str, how_many: usize) {
-    let (_, all) = sim.ask(0, &["Mail.Read"], "GET", &format!("{message}/attachments"), &json!({}));
+    let (_, all) =
+        sim.ask(0, &["Mail.Read"], "GET", &format!("{message}/attachments"), &Value::Null);
     for a in all["value"].as_array().unwrap().iter().take(how_many) {
         let target = format!("{message}/attachments/{}", a["id"].as_str().unwrap());
         assert_eq!(call(sim, "DELETE", &target, Value::Null).0, 204);
@@ -163,7 +164,7 @@ fn what_is_kept_of_a_message_goes_where_it_goes() {
     assert_eq!(collection(&main[0]), collection(&place));
     // It goes with the message.
     let (_, all) =
-        call(&sim, "GET", &format!("users/{user}/mailFolders/archive/messages"), json!({}));
+        call(&sim, "GET", &format!("users/{user}/mailFolders/archive/messages"), Value::Null);
     let id = all["value"].as_array().unwrap().iter().find(|m| m["subject"] == "Tampered 7");
     let id = id.and_then(|m| m["id"].as_str()).unwrap_or_else(|| panic!("{all}")).to_owned();
     for _ in 0..2 {
