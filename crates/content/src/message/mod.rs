@@ -17,7 +17,7 @@ use crate::{
     record::ContentRecord,
     sketch::Sketch,
 };
-use mail_parser::{Message, MimeHeaders, PartType};
+use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use sha2::{Digest, Sha256};
 
 pub use bounded::{TooMuch, parse as parse_message};
@@ -153,6 +153,10 @@ fn examined(message: &Message<'_>, is_draft: bool, depth: u32) -> ExaminedMessag
             continue;
         }
         let name = name_of(part);
+        if let Some(bytes) = uudecoded(part) {
+            out.add(|| Attachment::of(&name, &bytes, false));
+            continue;
+        }
         match &part.body {
             PartType::Message(m) if depth > 0 => {
                 out.add(|| Attachment::within(name, examined(m, false, depth - 1)));
@@ -166,7 +170,33 @@ fn examined(message: &Message<'_>, is_draft: bool, depth: u32) -> ExaminedMessag
     out
 }
 
-fn name_of(part: &mail_parser::MessagePart<'_>) -> String {
+/// The content of a part in the encoding of older programs, which the parser leaves as it is, and
+/// which services write anew in another.
+fn uudecoded(part: &MessagePart<'_>) -> Option<Vec<u8>> {
+    let encoding = part.content_transfer_encoding()?.trim();
+    if !["x-uuencode", "uuencode", "x-uue"].iter().any(|name| encoding.eq_ignore_ascii_case(name)) {
+        return None;
+    }
+    let mut lines = part.contents().split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.find(|line| line.starts_with(b"begin "))?;
+    let mut out = Vec::new();
+    for line in lines.take_while(|line| *line != b"end") {
+        let Some((length, rest)) = line.split_first() else { continue };
+        let six = |b: u8| b.wrapping_sub(b' ') & 63;
+        let mut left = usize::from(six(*length));
+        for four in rest.chunks(4) {
+            // Blanks at a line's end may be gone; they stand for nothing.
+            let [a, b, c, d] = [0, 1, 2, 3].map(|n| four.get(n).map_or(0, |b| six(*b)));
+            let three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+            let take = left.min(three.len());
+            out.extend_from_slice(&three[..take]);
+            left -= take;
+        }
+    }
+    Some(out)
+}
+
+fn name_of(part: &MessagePart<'_>) -> String {
     let name = part.attachment_name().map(str::to_owned);
     let name = name.or_else(|| match &part.body {
         PartType::Message(m) => m.subject().map(str::to_owned),
