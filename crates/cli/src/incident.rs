@@ -47,7 +47,7 @@ pub(crate) enum IncidentCommand {
 #[derive(Args)]
 pub(crate) struct Accept {
     /// Which, by the first digits of their ids.
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
     changes: Vec<String>,
     /// All that stand and that nobody accepted: shows them, then asks.
     #[arg(long)]

@@ -223,7 +223,10 @@ fn nothing_is_sent_on_a_wrong_configuration() {
             text = text.replace(url.as_str(), "");
         }
         std::fs::write(&config, text).unwrap();
-        for args in commands {
+        // How somebody signs in is looked at by who signs in: a copy is read without it.
+        let is_credential = (7..=11).contains(&n);
+        let signs_in = |args: &&&[&str]| !matches!(args[0], "snapshots" | "replicate" | "check");
+        for args in commands.iter().filter(|args| !is_credential || signs_in(args)) {
             let out = run(args);
             let told = format!(
                 "{}{}",
@@ -334,7 +337,10 @@ fn secrets_and_keys_are_looked_at_before_anything_is_sent() {
     for (n, (text, says, change)) in wrong.iter().enumerate() {
         with(text);
         change();
-        for args in commands {
+        // How somebody signs in is looked at by who signs in: a copy is read without it.
+        let is_credential = (7..=11).contains(&n);
+        let signs_in = |args: &&&[&str]| !matches!(args[0], "snapshots" | "replicate" | "check");
+        for args in commands.iter().filter(|args| !is_credential || signs_in(args)) {
             let out = run(args);
             let told = format!(
                 "{}{}",

@@ -220,7 +220,12 @@ fn a_plan_that_is_kept_is_carried_out_once_by_whichever_process_comes_first() {
     assert_eq!((&rows[0]["state"], &rows[0]["plan"]), (&"done".into(), &id.into()));
     assert_eq!(rows[0]["applied"]["done"], gone);
     let says = ok(&["plan", "show", id]);
-    assert!(says.contains("asks    policy.policy.hourly: 1\n"), "{says}");
+    assert!(
+        says.contains(
+            "asks    keep the newest, and the newest clean, of each of 1 hour; let the rest go\n"
+        ),
+        "{says}"
+    );
     assert!(says.contains(&format!("{gone} steps, 0 not")), "{says}");
     let unset = school.run(&["plan", "apply", "", "--yes"]);
     assert_eq!(unset.status.code(), Some(1), "no word names no plan");
