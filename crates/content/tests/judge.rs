@@ -220,6 +220,18 @@ fn a_protected_register_and_honest_ciphertext_are_clean() {
     for two in days.windows(2) {
         assert_eq!(verdict("register.zip", &two[1], Some(&two[0])), Verdict::Clean);
     }
+    // As long as before, and nothing of it the same.
+    let saves: [(&str, &[u8]); 2] = [
+        ("keys.kdbx", b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5"),
+        ("a.xlsx.age", b"age-encryption.org/v1\n-> X25519 "),
+    ];
+    for (name, begins) in saves {
+        let save = |n| [begins, &noise(20_000, n)].concat();
+        for n in 0..9 {
+            assert_eq!(verdict(name, &save(n + 1), Some(&save(n))), Verdict::Clean, "{name}");
+        }
+        assert_ne!(verdict(name, &noise(20_020, 5), Some(&save(1))), Verdict::Clean, "{name}");
+    }
     for name in [
         "a.docx.gpg",
         "a.xlsx.age",
