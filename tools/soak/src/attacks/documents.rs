@@ -224,8 +224,8 @@ fn row(rng: &mut ChaCha8Rng) -> Vec<String> {
     cells
 }
 
-/// A file of the corpus: its ending and its bytes.
-type RealFile = (String, Bytes);
+/// A file of the corpus: its name without its ending, its ending, its bytes.
+type RealFile = (String, String, Bytes);
 
 /// Files of the corpus, or none when it is not there.
 fn corpus() -> &'static [RealFile] {
@@ -241,6 +241,7 @@ fn corpus() -> &'static [RealFile] {
         let mut all: Vec<(String, RealFile)> = Vec::new();
         for entry in found.into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
             let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
             let Some(ending) = ending.filter(|e| ENDINGS.contains(&e.as_str())) else { continue };
             // What is broken, protected or a trap on purpose is nothing that people work with.
@@ -249,7 +250,7 @@ fn corpus() -> &'static [RealFile] {
                 .any(|w| name.to_lowercase().contains(w));
             match std::fs::read(&path) {
                 Ok(bytes) if !is_odd && (2_000..250_000).contains(&bytes.len()) => {
-                    all.push((name, (ending, bytes.into())));
+                    all.push((name, (stem.unwrap_or_default(), ending, bytes.into())));
                 }
                 _ => {}
             }
@@ -312,7 +313,11 @@ impl Document {
         Self {
             form,
             seed: rng.random(),
-            title: format!("{} {}", one(rng, SUBJECTS), one(rng, SUBJECTS)),
+            title: match &real {
+                // So that who reads a finding knows which it is.
+                Some((stem, ..)) => stem.replace(['~', '"', '*', ':', '<', '>', '?', '|'], "-"),
+                None => format!("{} {}", one(rng, SUBJECTS), one(rng, SUBJECTS)),
+            },
             text: (0..paragraphs).map(|_| paragraph(rng)).collect(),
             rows: (0..rows).map(|_| row(rng)).collect(),
             inside,
@@ -334,7 +339,7 @@ impl Document {
     /// What its name ends in.
     pub fn ending(&self) -> &str {
         match (self.form, &self.real) {
-            (Form::Real, Some((ending, _))) => ending,
+            (Form::Real, Some((_, ending, _))) => ending,
             (Form::Docx | Form::Real, _) => "docx",
             (Form::Xlsx | Form::Register, _) => "xlsx",
             (Form::Odt, _) => "odt",
@@ -404,7 +409,9 @@ impl Document {
             Form::Wav => wav(&mut rng),
             Form::Sqlite => self.sqlite(),
             Form::Register => self.register(),
-            Form::Real => return self.real.clone().map(|(_, bytes)| bytes).unwrap_or_default(),
+            Form::Real => {
+                return self.real.clone().map(|(.., bytes)| bytes).unwrap_or_default();
+            }
         };
         made.into()
     }

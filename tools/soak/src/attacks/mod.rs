@@ -24,6 +24,8 @@ pub struct Options {
     pub only: String,
     /// Of what all is drawn.
     pub seed: u64,
+    /// Whether somebody hears the alarm; else each attack goes on to its end.
+    pub is_heard: bool,
     /// Where the outcomes go as JSON.
     pub json: Option<PathBuf>,
 }
@@ -34,15 +36,18 @@ impl Options {
     /// # Errors
     /// One that is not known, or has no value.
     pub fn parse(args: &[String]) -> anyhow::Result<Self> {
-        let mut o = Options { seed: 1, ..Options::default() };
+        let mut o = Options { seed: 1, is_heard: true, ..Options::default() };
         let mut args = args.iter();
         while let Some(name) = args.next() {
             let value = args.next().with_context(|| format!("{name} needs a value"))?;
             match name.as_str() {
                 "--only" => o.only.clone_from(value),
                 "--seed" => o.seed = value.parse().with_context(|| format!("{name} {value}"))?,
+                "--heard" if value == "yes" || value == "no" => o.is_heard = value == "yes",
                 "--json" => o.json = Some(value.into()),
-                _ => bail!("usage: soak --attacks [--only NAME] [--seed 1] [--json FILE]"),
+                _ => bail!(
+                    "usage: soak --attacks [--only NAME] [--seed 1] [--heard yes|no] [--json FILE]"
+                ),
             }
         }
         Ok(o)
@@ -62,7 +67,7 @@ pub fn run(options: &Options, now_and_then: &mut dyn FnMut(&str)) -> anyhow::Res
     let mut outcomes = Vec::new();
     for attack in wanted() {
         let began = std::time::Instant::now();
-        let outcome = outcome::live(attack, options.seed)
+        let outcome = outcome::live(attack, options.seed, options.is_heard)
             .with_context(|| format!("{} of seed {}", attack.name, options.seed))?;
         let (seconds, broken) = (began.elapsed().as_secs_f64(), outcome.broken.len());
         now_and_then(&format!("{}: {broken} laws broken, {seconds:.1} s", attack.name));

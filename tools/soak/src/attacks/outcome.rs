@@ -91,11 +91,11 @@ impl Outcome {
     }
 }
 
-/// Lives an attack.
+/// Lives an attack: to the day after the alarm, or, when nobody hears it, to its end.
 ///
 /// # Errors
 /// A backup that ends in an error. A restore that does is a broken law.
-pub fn live(attack: &Attack, seed: u64) -> anyhow::Result<Outcome> {
+pub fn live(attack: &Attack, seed: u64, is_heard: bool) -> anyhow::Result<Outcome> {
     let mut campus = Campus::new(attack.size, attack.rule, seed)?;
     let mut outcome = Outcome {
         attack: attack.name.to_owned(),
@@ -126,7 +126,7 @@ pub fn live(attack: &Attack, seed: u64) -> anyhow::Result<Outcome> {
             alarm = Some(n);
         }
         // Somebody hears of it, and it is over the day after.
-        if alarm.is_some_and(|at| n > at) {
+        if is_heard && alarm.is_some_and(|at| n > at) {
             break;
         }
     }
@@ -219,9 +219,14 @@ fn alarms(campus: &Campus, began: usize, outcome: &mut Outcome) {
 type HeldMail = (String, BTreeSet<(String, Sha)>, Vec<String>);
 
 /// What a tenant holds, as it is asked for here.
+#[derive(Default)]
 struct Held {
     /// By person and path.
     files: HashMap<(String, String), Sha>,
+    /// Contents by the file's id, and its path.
+    by_id: HashMap<String, (String, Sha)>,
+    /// What the files of a person hold now.
+    of_person: HashSet<(String, Sha)>,
     /// Contents of all files and of their older versions.
     contents: HashSet<Sha>,
     /// By person and internet message id: body, attachments, categories.
@@ -235,11 +240,13 @@ fn bare(text: &str) -> String {
 
 impl Held {
     fn of(state: &State) -> Self {
-        let mut held =
-            Self { files: HashMap::new(), contents: HashSet::new(), mails: HashMap::new() };
+        let mut held = Self::default();
         for person in &state.people {
             for f in &person.files {
-                held.files.insert((person.id.clone(), f.path.clone()), sha(&f.content));
+                let content = sha(&f.content);
+                held.files.insert((person.id.clone(), f.path.clone()), content);
+                held.by_id.insert(f.id.clone(), (f.path.clone(), content));
+                held.of_person.insert((person.id.clone(), content));
             }
             let more = person.more_drives.iter().flat_map(|d| &d.files);
             for f in person.files.iter().chain(more) {
@@ -330,9 +337,14 @@ fn compare(campus: &Campus, plan: Option<&DataRestorePlan>, outcome: &mut Outcom
         if there == Some(&wanted.sha) {
             outcome.back += 1;
             outcome.in_place += 1;
-        } else if at(&file.path) == Some(&wanted.sha) {
+        } else if let Some((path, content)) = held.by_id.get(&file.id)
+            && *content == wanted.sha
+        {
             outcome.back += 1;
-            outcome.note("back, misplaced", || format!("{} is at {}", said(), file.path));
+            outcome.note("back, misplaced", || format!("{} is at {path}", said()));
+        } else if there.is_none() && held.of_person.contains(&(owner.id.clone(), wanted.sha)) {
+            outcome.back += 1;
+            outcome.note("back, misplaced", || format!("{} is elsewhere", said()));
         } else {
             let older = |v: &&super::campus::Version| v.by == By::Honest && there == Some(&v.sha);
             let damaged =
@@ -402,8 +414,28 @@ mod tests {
     use crate::attacks::{
         campus::{AlarmRule, Size},
         damage::Damage,
+        script,
     };
     use graph_sim::MailAct;
+
+    /// Those that no law is broken by, on a school that is small.
+    fn no_law_is_broken_by(name: &str) {
+        let known = script::ATTACKS.iter().find(|a| a.name == name).unwrap();
+        let size = Size { people: 4, files: 14, messages: 4 };
+        let outcome = live(&Attack { size, ..*known }, 1, true).unwrap();
+        assert!(outcome.hit > 5, "{outcome:#?}");
+        assert_eq!(outcome.broken, Vec::<String>::new(), "{outcome:#?}");
+    }
+
+    #[test]
+    fn three_files_a_day_as_armour_are_told_and_come_back() {
+        no_law_is_broken_by("slow-armour");
+    }
+
+    #[test]
+    fn what_was_born_and_encrypted_between_two_backups_comes_back() {
+        no_law_is_broken_by("born-that-morning");
+    }
 
     /// What a judge must find who is not asked to restore anything: all that is wrong, by name.
     #[test]

@@ -12,6 +12,7 @@ use graph_sim::MailAct;
 use rand::{Rng, seq::SliceRandom};
 
 /// An attack.
+#[derive(Clone, Copy)]
 pub struct Attack {
     /// Its name.
     pub name: &'static str,
@@ -458,19 +459,31 @@ pub const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "mail-slow",
-        says: "5 messages a day for 30 days lose attachments and body, or go",
+        says: "5 messages a day for 30 days lose their attachments or their body",
+        size: SCHOOL,
+        rule: AlarmRule::Bytes,
+        days: SLOW_DAYS,
+        is_before_first_backup: false,
+        act: |c, _| {
+            for n in mails(c, |m| m.could_be_kept).into_iter().take(5) {
+                let act = match c.mails[n].attachments.is_empty() {
+                    true => MailAct::Body("See the new portal.".into()),
+                    false => MailAct::NoAttachments,
+                };
+                c.tamper(n, &act);
+            }
+        },
+    },
+    Attack {
+        name: "mail-slow-purged",
+        says: "5 messages a day for 30 days are gone for good",
         size: SCHOOL,
         rule: AlarmRule::Absence,
         days: SLOW_DAYS,
         is_before_first_backup: false,
-        act: |c, day| {
+        act: |c, _| {
             for n in mails(c, |m| m.could_be_kept).into_iter().take(5) {
-                let act = match (day + n) % 3 {
-                    0 => MailAct::Purge,
-                    1 => MailAct::NoAttachments,
-                    _ => MailAct::Body(String::new()),
-                };
-                c.tamper(n, &act);
+                c.tamper(n, &MailAct::Purge);
             }
         },
     },
