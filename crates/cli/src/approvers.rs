@@ -1,6 +1,7 @@
 //! `strongroom approver`: who approves what is planned for a school, and who asks for it.
 
 use crate::{Global, failure, output, tenant_restore::unasked, upkeep::agreed};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -210,13 +211,23 @@ enum Meant {
 async fn approve(global: &Global, words: &[String], approval: &Approval) -> anyhow::Result<Ending> {
     let (school, how, yes) = (global.school()?, approval.how(), approval.yes);
     let weaker = protection::glance(&school)?;
-    let found = approvers::look(&school).await?;
+    let names = |word: &String| {
+        let is_it = |w: &&Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word.as_str());
+        weaker.as_ref().filter(is_it)
+    };
+    // Copy 2 is asked where it has to be.
+    let found = match words.iter().all(|word| names(word).is_some()) {
+        true => None,
+        false => Some(approvers::look(&school).await?),
+    };
     // Who names one that does not wait approves of none.
     let meant = |word: &String| {
-        let is_it = |w: &Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word.as_str());
-        Ok(match weaker.clone().filter(is_it) {
-            Some(weaker) => Meant::Configuration(weaker),
-            None => Meant::Decision(Box::new(approvers::undecided(&found, word, school.now())?)),
+        Ok(match (names(word), &found) {
+            (None, Some(found)) => {
+                Meant::Decision(Box::new(approvers::undecided(found, word, school.now())?))
+            }
+            (Some(weaker), _) => Meant::Configuration(weaker.clone()),
+            (None, None) => bail!("nothing waits that is called {}", line(word)),
         })
     };
     let all = words.iter().map(meant).collect::<anyhow::Result<Vec<Meant>>>()?;
@@ -256,10 +267,10 @@ async fn approve(global: &Global, words: &[String], approval: &Approval) -> anyh
 }
 
 fn say_approved(id: &str, lacks: usize, of: usize) {
-    let which = if of == 1 { String::new() } else { format!("{id:.8} ") };
+    let which = if of == 1 { String::new() } else { format!("{id:.8}: ") };
     match lacks {
         0 => println!("{which}approved: it counts"),
-        n => println!("{which}takes {n} more approval{}", if n == 1 { "" } else { "s" }),
+        n => println!("{which}it takes {n} more approval{}", if n == 1 { "" } else { "s" }),
     }
 }
 
