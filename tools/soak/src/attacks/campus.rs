@@ -469,8 +469,8 @@ impl Campus {
     /// Files that honest people have and nobody harmed, of whom `whose` says so.
     pub fn targets(&self, whose: impl Fn(usize) -> bool) -> Vec<usize> {
         let is_one = |f: &FileThing| {
-            // Of an empty file there is nothing to damage, and what ends with a dot can be called so
-            // by nobody again.
+            // Of an empty file there is nothing to damage, and what ends with a dot can be called
+            // so by nobody again.
             f.is_honest_and_here()
                 && whose(f.owner)
                 && !f.path.ends_with('.')
