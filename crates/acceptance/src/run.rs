@@ -234,7 +234,6 @@ async fn put_back(tools: &Tools, has_drive: bool) -> Result<Vec<String>, Error> 
             addresses: Default::default(),
             versions: true,
             to_other_tenant: false,
-            lines: Vec::new(),
         };
         let (repo, client) = (tools.repository.clone(), tools.write.clone());
         let plan = restore::plan(repo.clone(), client.clone(), options.clone(), Arc::new(Silent));

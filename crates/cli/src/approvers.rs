@@ -1,7 +1,6 @@
 //! `strongroom approver`: who approves what is planned for a school, and who asks for it.
 
 use crate::{Global, failure, output, tenant_restore::unasked, upkeep::agreed};
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -53,9 +52,8 @@ pub(crate) enum ApproverCommand {
     /// Approve of a decision that weakens protection and that somebody else made, or of a
     /// configuration that protects less: shows it, then asks. `list` shows which wait.
     Approve {
-        /// Decision: at least the first 8 digits of its id. Several may be named.
-        #[arg(required = true, value_name = "DECISION")]
-        decisions: Vec<String>,
+        /// Decision: at least the first 8 digits of its id.
+        decision: String,
         #[command(flatten)]
         approval: Approval,
     },
@@ -161,13 +159,12 @@ pub(crate) fn tell_undecided(global: &Global, school: &School) -> anyhow::Result
     for u in all.iter().filter(|_| !global.json) {
         println!("waits   {}", said(u));
     }
-    if !all.is_empty() && !global.json {
-        let ids: Vec<String> = all.iter().map(|u| format!("{:.8}", u.id)).collect();
+    if let Some(first) = all.first().filter(|_| !global.json) {
         println!(
-            "{} not count yet: `strongroom --tenant {} approver approve {} --by NAME --key FILE`",
-            if all.len() == 1 { "it does" } else { "they do" },
+            "it does not count yet: `strongroom --tenant {} approver approve {:.8} --by NAME --key \
+             FILE`",
             school.name(),
-            ids.join(" ")
+            first.id
         );
     }
     Ok(!all.is_empty())
@@ -202,75 +199,39 @@ fn less(weaker: &Weaker) -> String {
     format!("{:.8} the configuration: {}", weaker.id, weaker.says.join("; "))
 }
 
-/// What waits for approval, and is named.
-enum Meant {
-    Configuration(Weaker),
-    Decision(Box<Undecided>),
-}
-
-async fn approve(global: &Global, words: &[String], approval: &Approval) -> anyhow::Result<Ending> {
+async fn approve(global: &Global, word: &str, approval: &Approval) -> anyhow::Result<Ending> {
     let (school, how, yes) = (global.school()?, approval.how(), approval.yes);
-    let weaker = protection::glance(&school)?;
-    let names = |word: &String| {
-        let is_it = |w: &&Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word.as_str());
-        weaker.as_ref().filter(is_it)
-    };
-    // Copy 2 is asked where it has to be.
-    let found = match words.iter().all(|word| names(word).is_some()) {
-        true => None,
-        false => Some(approvers::look(&school).await?),
-    };
-    // Who names one that does not wait approves of none.
-    let meant = |word: &String| {
-        Ok(match (names(word), &found) {
-            (None, Some(found)) => {
-                Meant::Decision(Box::new(approvers::undecided(found, word, school.now())?))
-            }
-            (Some(weaker), _) => Meant::Configuration(weaker.clone()),
-            (None, None) => bail!("nothing waits that is called {}", line(word)),
-        })
-    };
-    let all = words.iter().map(meant).collect::<anyhow::Result<Vec<Meant>>>()?;
+    let is_meant = |w: &Weaker| word.len() >= DIGITS_MIN && w.id.starts_with(word);
+    if let Some(weaker) = protection::glance(&school)?.filter(is_meant) {
+        unasked(global, yes)?;
+        if !global.json {
+            println!("{}", less(&weaker));
+        }
+        if !agreed(yes, &format!("does {} approve of this?", line(how.by)))? {
+            return Ok(Ending::Failed);
+        }
+        let lacks = protection::approve(&school, &weaker, how)?;
+        say_approved(global, &weaker.id, lacks);
+        return Ok(Ending::Done);
+    }
+    let found = approvers::undecided(&approvers::look(&school).await?, word, school.now())?;
     unasked(global, yes)?;
     if !global.json {
-        for one in &all {
-            match one {
-                Meant::Configuration(weaker) => println!("{}", less(weaker)),
-                Meant::Decision(undecided) => println!("{}", said(undecided)),
-            }
-        }
+        println!("{}", said(&found));
     }
-    let what = if all.len() == 1 { "this" } else { "all of these" };
-    if !agreed(yes, &format!("does {} approve of {what}?", line(how.by)))? {
+    if !agreed(yes, &format!("does {} approve of this?", line(how.by)))? {
         return Ok(Ending::Failed);
     }
-    let mut done = Vec::new();
-    for one in &all {
-        let how = approval.how();
-        done.push(match one {
-            Meant::Configuration(weaker) => {
-                (weaker.id.clone(), protection::approve(&school, weaker, how)?)
-            }
-            Meant::Decision(undecided) => {
-                let found = approvers::approve_decision(&school, &undecided.id, how)?;
-                (found.id, found.lacks)
-            }
-        });
-    }
-    let row = |(id, lacks): &(String, usize)| json!({"decision": id, "lacks": lacks});
-    match (global.json, done.as_slice()) {
-        (true, [one]) => println!("{}", row(one)),
-        (true, all) => println!("{}", all.iter().map(row).collect::<Value>()),
-        (false, all) => all.iter().for_each(|(id, lacks)| say_approved(id, *lacks, all.len())),
-    }
+    let found = approvers::approve_decision(&school, &found.id, how)?;
+    say_approved(global, &found.id, found.lacks);
     Ok(Ending::Done)
 }
 
-fn say_approved(id: &str, lacks: usize, of: usize) {
-    let which = if of == 1 { String::new() } else { format!("{id:.8}: ") };
-    match lacks {
-        0 => println!("{which}approved: it counts"),
-        n => println!("{which}it takes {n} more approval{}", if n == 1 { "" } else { "s" }),
+fn say_approved(global: &Global, id: &str, lacks: usize) {
+    match (global.json, lacks) {
+        (true, lacks) => println!("{}", json!({"decision": id, "lacks": lacks})),
+        (false, 0) => println!("approved: it counts"),
+        (false, n) => println!("it takes {n} more approval{}", if n == 1 { "" } else { "s" }),
     }
 }
 
@@ -364,8 +325,8 @@ pub(crate) async fn approver(global: &Global, command: ApproverCommand) -> anyho
         ApproverCommand::Enrol { name, public_key, signs } => {
             (DecisionKind::Enrolment, name, public_key.as_deref(), signs)
         }
-        ApproverCommand::Approve { decisions, approval } => {
-            return approve(global, decisions, approval).await;
+        ApproverCommand::Approve { decision, approval } => {
+            return approve(global, decision, approval).await;
         }
         ApproverCommand::Remove { name, signs } => (DecisionKind::Removal, name, None, signs),
     };

@@ -88,7 +88,6 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<School> {
         alarm_command: None,
         labels: Vec::new(),
         backup: BackupEntry { tries: TRIES, ..BackupEntry::default() },
-        calendar: None,
         identities: BTreeMap::from([(Identity::Read.name().to_owned(), identity)]),
     };
     // The same sentences as of a configuration: nothing is sent to an address that is none.

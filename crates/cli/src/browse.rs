@@ -220,7 +220,7 @@ fn show(entry: &PathEntry, json: bool) {
     println!("{modified}  {size:>10}  {}{end}", entry.path.line());
 }
 
-pub(crate) fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
+fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
     // A time without its zone would be read as its day alone, and be hours away.
     let day = || {
         let day: jiff::civil::Date = Some(text).filter(|t| t.len() == 10)?.parse().ok()?;
@@ -309,7 +309,6 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> 
                     output::bytes(hit.size_bytes),
                     hit.path.line()
                 );
-                hit.why.iter().for_each(|w| println!("    {}", w.line()));
             }
             found < limit
         })?;
@@ -400,9 +399,6 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<En
             "{}",
             output::table(&["snapshot", "time (UTC)", "size", "verdict", "what", "path"], &rows)
         );
-        for e in &events {
-            e.why.iter().for_each(|w| println!("{}  {}", e.snapshot.short(), w.line()));
-        }
         Ok(Ending::Done)
     })
     .await

@@ -7,7 +7,7 @@ use crate::{
 use clap::Args;
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-use strongroom_model::{AlarmSeverity, Ending, Untrusted};
+use strongroom_model::{Ending, Untrusted};
 use strongroom_operations::{
     Attempt, Copy2, Duty, School,
     alarms::{Acknowledgement, AlarmName},
@@ -155,10 +155,6 @@ pub(crate) async fn back_up(
     args: Backup,
     quiet: bool,
 ) -> anyhow::Result<BackupReport> {
-    // Who names nothing that can be accepted has begun no backup, and none failed.
-    if !args.accept.is_empty() {
-        accept(school, &args).await?;
-    }
     let attempt = args.user.is_empty().then(|| school.begin(Duty::Backup));
     let done = read_all(school, args, quiet).await;
     if let Some(attempt) = attempt {
@@ -167,16 +163,14 @@ pub(crate) async fn back_up(
     done
 }
 
-async fn accept(school: &School, args: &Backup) -> anyhow::Result<()> {
-    let repo = school.repository().await?;
-    let by = args.by.as_deref().unwrap_or(&school.host().account);
-    let reason = args.reason.as_deref().unwrap_or_default();
-    let said = (by, reason, args.until, args.key.as_deref());
-    Ok(operations::accept(school, &repo, &args.accept, said).await?)
-}
-
 async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<BackupReport> {
     let repo = school.repository().await?;
+    let by = args.by.unwrap_or_else(|| school.host().account.clone());
+    let key = args.key.as_deref();
+    if !args.accept.is_empty() {
+        let reason = args.reason.as_deref().unwrap_or_default();
+        operations::accept(school, &repo, &args.accept, (&by, reason, args.until, key)).await?;
+    }
     let decisions = review::that_count(school)?;
     let bar = Bar::for_report(quiet);
     let report = operations::back_up(school, repo, args.user, &decisions, bar.clone()).await;
@@ -193,23 +187,15 @@ fn is_in(r: &BackupReport, text: &str) -> bool {
 
 fn describe(r: &BackupReport) -> String {
     let raised = r.alarms.iter().map(|a| {
-        let (kind, text) = (a.kind.as_str(), a.text.line());
-        let line = match a.severity {
-            AlarmSeverity::High => output::alarm(&format!("ALARM {kind}: {text}")),
-            AlarmSeverity::Notice => format!("notice {kind}: {text}"),
-        };
-        (kind.to_owned(), line)
+        let kind = a.kind.as_str();
+        (kind.to_owned(), output::alarm(&format!("ALARM {kind}: {}", a.text.line())))
     });
     let standing = r.standing.iter().map(|row| {
         let code = row.code();
         let since = row.since().map(|at| at.strftime(" since %Y-%m-%d %H:%M").to_string());
         let since = since.unwrap_or_default();
-        let text = format!("{code} stands{since}: {}", row.sentence().line());
-        let line = match row.known().map(|a| a.severity) {
-            Some(AlarmSeverity::Notice) => format!("notice {text}"),
-            _ => output::alarm(&format!("ALARM {text}")),
-        };
-        (code.to_owned(), line)
+        let text = format!("ALARM {code} stands{since}: {}", row.sentence().line());
+        (code.to_owned(), output::alarm(&text))
     });
     let looked_at = [(&r.borne, "borne"), (&r.closed, "closed")];
     let looked_at = looked_at.into_iter().flat_map(|(rows, what)| {

@@ -7,7 +7,7 @@ use strongroom_model::Ending;
 use strongroom_operations::{
     Choice, School,
     config::{
-        Config, TenantEntry,
+        Config,
         online::{self, Row, State},
     },
     rules::OwnRules,
@@ -80,13 +80,8 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<En
             )),
         }
     }
-    let of = |t: &TenantEntry| {
-        let name = t.name.clone();
-        t.notes().into_iter().map(move |says| format!("tenant {name}: {says}"))
-    };
-    let notes: Vec<String> = config.tenants.iter().flat_map(of).collect();
     if global.json {
-        let mut told = serde_json::json!({"problems": problems, "notes": notes});
+        let mut told = serde_json::json!({"problems": problems});
         if is_online {
             told["online"] = serde_json::to_value(&shown)?;
         }
@@ -94,9 +89,6 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<En
     } else {
         for p in &problems {
             println!("{}", strongroom_model::shown_line(p));
-        }
-        for note in &notes {
-            println!("note: {}", strongroom_model::shown_line(note));
         }
         for row in &shown {
             println!("{}", row.line());

@@ -4,20 +4,35 @@ use crate::words;
 use serde_json::json;
 use strongroom_model::{Ending, shown_line};
 use strongroom_operations::{Attempt, Error as Operations};
+use strongroom_repository::Error as Repo;
 
-/// What operations said in it, the nearest to the command first.
-fn said(e: &anyhow::Error) -> impl Iterator<Item = &Operations> {
-    e.chain().filter_map(|cause| cause.downcast_ref())
-}
-
-/// What an error makes of the command: operations know, and nobody looks below them.
+/// What an error makes of the command.
 pub(crate) fn ending(e: &anyhow::Error) -> Ending {
-    said(e).next().map_or(Ending::Failed, Operations::ending)
+    for cause in e.chain() {
+        use strongroom_engine::Error as Engine;
+        if let Some(e) = cause.downcast_ref::<Operations>() {
+            return e.ending();
+        }
+        let repo = match cause.downcast_ref::<Engine>() {
+            Some(Engine::NothingRead(_)) => return Ending::NothingRead,
+            Some(Engine::Interrupted(_)) => return Ending::Interrupted,
+            Some(Engine::Repository(repo)) => Some(repo),
+            _ => cause.downcast_ref::<Repo>(),
+        };
+        match repo {
+            Some(Repo::NoRepository(_)) => return Ending::NoRepository,
+            Some(Repo::Locked { .. }) => return Ending::Locked,
+            Some(Repo::WrongKey { .. }) => return Ending::WrongKey,
+            _ => {}
+        }
+    }
+    Ending::Failed
 }
 
 /// What went wrong, why, and what helps.
 pub(crate) fn sentence(e: &anyhow::Error) -> String {
-    match said(e).find_map(Operations::remedy) {
+    let mut said = e.chain().filter_map(|cause| cause.downcast_ref::<Operations>());
+    match said.find_map(Operations::remedy) {
         Some(remedy) => format!("{e:#}; {}", words::advice(remedy)),
         None => format!("{e:#}"),
     }
@@ -91,7 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn what_operations_did_not_say_has_failed() {
-        assert_eq!(ending(&anyhow::anyhow!("x").context("a command")), Ending::Failed);
+    fn a_fault_below_operations_ends_as_it_did() {
+        for (e, wanted) in [
+            (anyhow::Error::from(Repo::NoRepository("x".to_owned())), Ending::NoRepository),
+            (Operations::from(Repo::NoRepository("x".to_owned())).into(), Ending::NoRepository),
+            (anyhow::anyhow!("x"), Ending::Failed),
+        ] {
+            assert_eq!(ending(&e.context("a command")), wanted);
+        }
     }
 }

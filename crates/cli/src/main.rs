@@ -23,7 +23,6 @@ mod export;
 mod failure;
 mod fleet;
 mod host;
-mod incident;
 mod keys;
 mod mount;
 mod nightly;
@@ -42,7 +41,6 @@ mod tenant;
 mod tenant_restore;
 mod upkeep;
 mod vault;
-mod verdict;
 mod words;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -132,14 +130,6 @@ enum Command {
         #[command(subcommand)]
         command: alarms::AlarmCommand,
     },
-    /// What is thought of files, and who overrules it.
-    Verdict {
-        #[command(subcommand)]
-        command: verdict::VerdictCommand,
-    },
-    /// What is known of an attack: the first sign, whom it reached, what led to it, what of the
-    /// intruder still stands. Ends with 4 while an alarm does.
-    Incident(incident::IncidentArgs),
     /// List the snapshots.
     Snapshots(browse::Snapshots),
     /// Show what a repository holds, and how large it is.
@@ -410,8 +400,6 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Init(a) => commands::init(&global, a).await,
         Command::Backup(a) => commands::backup(&global, a).await,
         Command::Alarm { command } => alarms::alarm(&global, command).await,
-        Command::Verdict { command } => verdict::verdict(&global, command).await,
-        Command::Incident(a) => incident::incident(&global, a).await,
         Command::Snapshots(a) => browse::snapshots(&global, a).await,
         Command::Stats(a) => browse::stats(&global, a).await,
         Command::Ls(a) => browse::ls(&global, a).await,

@@ -94,11 +94,6 @@ pub(crate) fn alike(cause: &str) -> String {
     cause.split_whitespace().filter(|word| !is_own(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// So many of something, in the singular where it is one.
-pub(crate) fn count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
 /// Bad news, in one line: red, unless colours are unwanted or nobody looks.
 pub(crate) fn alarm(text: &str) -> String {
     crate::face::red(&shown_line(text))

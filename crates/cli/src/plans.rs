@@ -28,7 +28,6 @@ use strongroom_operations::{
         ApplyBaseline, Remediate, RestoreSettings, RestoreSettingsRequest, SettingsReport,
         SettingsWork,
     },
-    upkeep::ForgetRequest,
     upkeep::{Forget, Prune, PruneOptions, ReleaseHold},
 };
 
@@ -313,42 +312,6 @@ fn asked(name: &str, value: &Value, out: &mut String) {
     out.push_str(&format!("asks    {}\n", Untrusted::from(format!("{name}: {text}")).line()));
 }
 
-/// What a plan to let snapshots go was asked with, in words.
-fn forgets(plan: &Plan) -> Option<String> {
-    if plan.operation != OperationKind::Forget {
-        return None;
-    }
-    let request = serde_json::from_value::<ForgetRequest>(plan.request.clone()).ok()?;
-    let ForgetRequest::Policy { policy, though_not_clean } = request else { return None };
-    let kept = [
-        (policy.hourly, "hour"),
-        (policy.daily, "day"),
-        (policy.weekly, "week"),
-        (policy.monthly, "month"),
-        (policy.yearly, "year"),
-    ];
-    let mut says = match policy.within_hours {
-        0 => Vec::new(),
-        n => vec![format!("all of the last {}", output::count(u64::from(n), "hour"))],
-    };
-    let periods: Vec<String> = kept
-        .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, what)| output::count(u64::from(n), what))
-        .collect();
-    if !periods.is_empty() {
-        says.push(format!("the newest, and the newest clean, of each of {}", periods.join(", ")));
-    }
-    if says.is_empty() {
-        says.push("the newest, and the newest clean, of all".to_owned());
-    }
-    let clean = match though_not_clean {
-        true => "; also while the newest backup is not clean",
-        false => "",
-    };
-    Some(format!("keep {}; let the rest go{clean}", says.join("; ")))
-}
-
 /// By whom and when it was carried out, and what was not.
 fn carried_out(a: &PlanExecution) -> String {
     let ended = match a.ended {
@@ -402,10 +365,7 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
         plan.expires,
         effect(plan.effect),
     );
-    match forgets(plan) {
-        Some(says) => out.push_str(&format!("asks    {says}\n")),
-        None => asked("", &plan.request, &mut out),
-    }
+    asked("", &plan.request, &mut out);
     for risk in &plan.risks {
         let text = match risk {
             Risk::Alone => ALONE,

@@ -3,7 +3,7 @@
 use crate::{
     Global,
     approvers::Asks,
-    commands, failure, incident, output,
+    commands, failure, output,
     plans::{self, Kept},
 };
 use anyhow::Context;
@@ -17,9 +17,9 @@ use strongroom_model::{Ending, Untrusted, shown_line};
 use strongroom_operations::{
     plan::{Authority, Done, Operation, guard},
     restore::{
-        Action, Basis, DataRestorePlan, FilesReport, Left, RestoreData, RestoreDataReport,
-        RestoreDataRequest, RestoreFilesRequest, RestoreInto, RestoreOutcome, RestoreReport,
-        Source, addresses, files_to_restore,
+        Action, DataRestorePlan, FilesReport, RestoreData, RestoreDataReport, RestoreDataRequest,
+        RestoreFilesRequest, RestoreInto, RestoreOutcome, RestoreReport, addresses,
+        files_to_restore,
     },
 };
 
@@ -107,14 +107,12 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
     commands::tell_ahead(ready.work().ahead_of_the_clock());
     if !global.json {
         print!("{}", describe(ready.work().restore()));
-        print!("{}", incident::standing(ready.work().intruder()));
         plans::say_alone(&ready);
     }
     if args.dry_run {
         RestoreData::guard(&school, &ready).await?;
         let mut shown = serde_json::to_value(ready.work().restore())?;
         shown["alone"] = ready.is_alone().into();
-        shown["intruder"] = serde_json::to_value(ready.work().intruder())?;
         match ready.is_empty() {
             true if !global.json => println!("nothing is to be done, so no plan was kept"),
             true => shown["plan"] = Value::Null,
@@ -135,7 +133,6 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
             return Ok(ending);
         }
     }
-    ready.work().is_decided()?;
     if !args.yes && !output::confirm("carry this out?")? {
         println!("nothing was changed");
         return Ok(Ending::Failed);
@@ -173,6 +170,7 @@ fn verb(action: Action) -> &'static str {
         Action::Replace => "overwrite",
         Action::Move => "put back in place",
         Action::Keep => "keep as it is",
+        Action::Remove => "delete",
     }
 }
 
@@ -189,31 +187,12 @@ pub(crate) fn describe(plan: &DataRestorePlan) -> String {
             vec![user.line().to_string(), verb.to_owned(), n.to_string(), output::bytes(bytes)]
         })
         .collect();
-    let (of, at) = (&plan.snapshot, plan.time.strftime("%Y-%m-%d %H:%M"));
-    let mut out = match plan.basis {
-        None => format!("plan: from snapshot {of:.8} of {at}\n"),
-        Some(Basis::Clean | Basis::Line) => {
-            format!("plan: clean point is snapshot {of:.8} of {at}\n")
-        }
-        Some(Basis::BeforeFirstSign) => format!(
-            "plan: no snapshot is clean; proposed is {of:.8} of {at}, the last before the first \
-             alarm\n"
-        ),
-        Some(Basis::Oldest) => format!(
-            "plan: no snapshot is clean; proposed is {of:.8} of {at}, the oldest that there is: \
-             what was gone by then does not come back\n"
-        ),
-    };
+    let mut out = format!(
+        "plan: from snapshot {:.8} of {}\n",
+        plan.snapshot,
+        plan.time.strftime("%Y-%m-%d %H:%M")
+    );
     out.push_str(&output::table(&["user", "what", "items", "bytes"], &rows));
-    for (certainty, n) in &plan.certainty {
-        out.push_str(&format!("{n} items: {}\n", certainty.words()));
-    }
-    out.push_str(&named(plan));
-    if plan.rows.iter().any(|r| r.action == Action::Replace) {
-        out.push_str(
-            "what is overwritten stays: files as an older version, messages in Deleted Items\n",
-        );
-    }
     for r in &plan.renamed {
         out.push_str(&format!("{} is called {} now: the same by id\n", r.was.line(), r.is.line()));
     }
@@ -237,44 +216,6 @@ pub(crate) fn describe(plan: &DataRestorePlan) -> String {
         output::seconds(plan.seconds_min as f64)
     ));
     out
-}
-
-/// What is moved or overwritten, where each version was chosen, and what stays though it is not
-/// clean.
-fn named(plan: &DataRestorePlan) -> String {
-    let mut out = String::new();
-    for r in plan.rows.iter().filter(|r| matches!(r.action, Action::Replace | Action::Move)) {
-        if let Some(source) = &r.source {
-            let (path, from) = (r.path.line(), from(source));
-            out.push_str(&format!("{}  {path}: {from}\n", verb(r.action)));
-        }
-    }
-    out.push_str(&stays(&plan.left));
-    out
-}
-
-fn stays(left: &[Left]) -> String {
-    let mut out = String::new();
-    for l in left {
-        out.push_str(&format!("stays  {}: {}\n", l.path.line(), l.sentence()));
-    }
-    if !left.is_empty() {
-        out.push_str(&format!("{} items are not clean, and stay as they are\n", left.len()));
-    }
-    out
-}
-
-/// Which version it is.
-fn from(source: &Source) -> String {
-    let of = source.at.strftime("%Y-%m-%d %H:%M");
-    let words = source.certainty.words();
-    match &source.version {
-        Some(version) => {
-            let version = shown_line(version);
-            format!("version {version} of {of}, in snapshot {:.8}; {words}", source.snapshot)
-        }
-        None => format!("snapshot {:.8} of {of}; {words}", source.snapshot),
-    }
 }
 
 /// A name as a shell takes it.
@@ -307,10 +248,6 @@ pub(crate) fn result(r: &RestoreReport) -> String {
             }
         }
     }
-    for b in &r.back {
-        out.push_str(&format!("{}: {} items as of {}\n", b.user.line(), b.items, b.day));
-    }
-    out.push_str(&stays(&r.left));
     out.push_str(&format!(
         "{} identical after reading back, {} altered by the service, {} failed, {} were right \
          already; {} uploaded\n",

@@ -283,7 +283,7 @@ fn show_forget(plan: &ForgetPlan) {
 pub(crate) fn say_forgotten(global: &Global, report: &operations::ForgetReport) {
     match global.json {
         true => println!("{}", json!({"keep": report.keep, "removed": report.removed})),
-        false => println!("{} forgotten", output::count(report.removed, "snapshot")),
+        false => println!("{} snapshots forgotten", report.removed),
     }
 }
 

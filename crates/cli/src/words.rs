@@ -3,14 +3,6 @@
 use std::borrow::Cow;
 use strongroom_operations::{Remedy, plan::OperationKind};
 
-/// How copy 2 comes back from a vault that fetches for itself.
-fn recovered(tenant: &str) -> String {
-    format!(
-        "`strongroom vault recover --place VAULTS-FOLDER --password-file FILE --to NEW-FOLDER` has \
-         the copy 2 of {tenant} back from its vault's folder, mounted or carried here"
-    )
-}
-
 /// What to do about an error: the end of its sentence.
 pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
     let text = match remedy {
@@ -26,16 +18,6 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
             return format!(
                 "if it is lost, strongroom --tenant {tenant} replicate --from-vault has it back \
                  from the vault"
-            )
-            .into();
-        }
-        Remedy::RecoverFromVault(tenant) => {
-            return format!("if it is lost, {}", recovered(tenant)).into();
-        }
-        Remedy::RecoverOrMake(tenant) => {
-            return format!(
-                "for a new school strongroom init makes one; if it is lost, {}",
-                recovered(tenant)
             )
             .into();
         }
@@ -75,10 +57,6 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
         }
         Remedy::ListAlarms => "strongroom alarm list shows them",
         Remedy::ListChanges => "strongroom review list --all lists them",
-        Remedy::DecideIntruder => {
-            "put it back and have it looked at with `strongroom incident removed`, or \
-             `strongroom incident accept --all --by NAME --reason WHY` accepts all of it"
-        }
         Remedy::ListPlans => "strongroom plan list lists them",
         Remedy::ApprovePlan(plan) => {
             return format!("strongroom plan approve {plan} --by NAME --key FILE approves it")

@@ -18,8 +18,6 @@ const WINDOW_BLOCKS: u64 = 4;
 const WINDOWS_MAX: usize = 24;
 /// Blocks all of which are looked at; of each further octave of the length as many.
 const BLOCKS_WHOLE: u64 = 1024;
-/// A block that is shorter has no statistics of its own.
-const SHORT_BLOCK_BYTES: usize = 256;
 /// Bytes that are packed to see how well it goes.
 const SQUEEZED_BYTES: usize = 48 * 1024;
 /// Memory that an examiner takes at most, with what its parsers unpack.
@@ -67,10 +65,7 @@ impl ContentExaminer {
         self.samples.push(n, block);
         if is_looked_at(n) {
             let h = Histogram::of(block);
-            // A last block of a few bytes says nothing, and would count as much as a whole one.
-            if n == 0 || block.len() >= SHORT_BLOCK_BYTES {
-                self.map.push(n, &h);
-            }
+            self.map.push(n, &h);
             self.all.get_or_insert_with(|| Box::new(Histogram::new())).add(&h);
             if self.first.is_none() {
                 self.first = Some(Box::new(h));

@@ -3,7 +3,6 @@
 mod change;
 
 use crate::{
-    examine::ContentExaminer,
     form::{Kind, MainPart, State, promised},
     names,
     note::{is_note, marks_in_words},
@@ -13,7 +12,7 @@ use change::change;
 use strongroom_model::{Judgement, Verdict, VerdictReason};
 
 /// Points from which a version is not clean.
-pub(crate) const NOT_CLEAN: u32 = 50;
+const NOT_CLEAN: u32 = 50;
 /// Points from which, with evidence of a cipher, its bytes are called encrypted.
 const ENCRYPTED: u32 = 80;
 /// Bytes below which a content is too small to be called noise.
@@ -51,13 +50,12 @@ pub struct Appraisal {
 }
 
 impl Appraisal {
-    /// As it is stored: the reasons that carry the verdict, with their sentences.
+    /// As it is stored: the reasons that carry the verdict.
     pub fn judgement(&self) -> Judgement {
         let mut j = Judgement::clean();
         if self.verdict != Verdict::Clean {
             for f in self.findings.iter().filter(|f| f.points >= 20) {
                 j.raise(self.verdict, f.reason);
-                j.say(&f.words);
             }
         }
         j
@@ -122,33 +120,13 @@ pub fn judge(now: Version<'_>, before: Option<Version<'_>>) -> Appraisal {
             true
         }
     });
-    Appraisal { verdict: verdict_of(&findings), findings }
-}
-
-/// What all of it comes to.
-pub(crate) fn verdict_of(findings: &[Finding]) -> Verdict {
     let points: u32 = findings.iter().map(|f| f.points).sum();
-    match points {
+    let verdict = match points {
         0..NOT_CLEAN => Verdict::Clean,
         ENCRYPTED.. if findings.iter().any(|f| f.is_cipher && f.points >= 40) => Verdict::Encrypted,
         _ => Verdict::Suspicious,
-    }
-}
-
-/// What a name says, of a content that stayed: whether something was put behind it.
-pub fn judge_name(now: &str, before: &str) -> Appraisal {
-    let nothing = ContentExaminer::new().finish(&[0; 32]);
-    let version = |name| Version { name, record: &nothing };
-    judge(version(now), Some(version(before)))
-}
-
-/// What an item was called before somebody put behind its name what ransomware is known to; as it
-/// is called where nobody did.
-pub fn name_before(name: &str) -> &str {
-    match names::split(name) {
-        Some((stem, tail)) if names::is_known(&tail) && promised(stem).is_some() => stem,
-        _ => name,
-    }
+    };
+    Appraisal { verdict, findings }
 }
 
 fn names(case: &mut Case<'_>, before: Option<Version<'_>>) {
@@ -217,8 +195,8 @@ fn alone(case: &mut Case<'_>, before: Option<Version<'_>>) {
     let now = case.now;
     let Some((stem, tail)) = names::split(case.name) else { return };
     // Honest ciphertext, copies and volumes are called so from the first day.
-    let is_odd_by_name = names::may_hold_anything(&tail)
-        && promised(case.name).is_none_or(|p| !p.contains(&now.kind));
+    let is_odd_by_name =
+        names::is_honest(&tail) && promised(case.name).is_none_or(|p| !p.contains(&now.kind));
     if now.length == 0 || is_odd_by_name || names::is_volume(case.name) {
         return;
     }
@@ -273,7 +251,6 @@ fn alone(case: &mut Case<'_>, before: Option<Version<'_>>) {
         && matches!(now.main, MainPart::Absent | MainPart::Broken)
         && (is_office || is_odf)
         && before.is_none()
-        && !now.is_protected
         && !now.is_beyond_budget
     {
         let points = if now.state == State::Whole || is_only_noise(now) { 60 } else { 30 };
@@ -283,7 +260,6 @@ fn alone(case: &mut Case<'_>, before: Option<Version<'_>>) {
     if is_only_noise(now)
         && now.state != State::Broken
         && !was_noise
-        && (before.is_some() || !now.is_protected)
         && !matches!(now.kind, Kind::Zip | Kind::Gzip)
         && kinds.contains(&now.kind)
     {

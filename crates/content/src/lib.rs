@@ -18,7 +18,6 @@ mod bytes;
 mod examine;
 mod form;
 mod judge;
-mod message;
 mod names;
 mod note;
 mod record;
@@ -27,10 +26,6 @@ mod text;
 
 pub use examine::{ContentExaminer, MEMORY_BYTES_MAX, examine};
 pub use form::{Kind, MainPart, STEPS_MAX, State, UNPACKED_BYTES_MAX};
-pub use judge::{Appraisal, Finding, Sameness, Version, judge, judge_name, name_before, sameness};
-pub use message::{
-    ExaminedMessage, STORED_MESSAGE_BYTES_MAX, StoredMessage, TooMuch, examine_message,
-    judge_message, parse_message,
-};
+pub use judge::{Appraisal, Finding, Sameness, Version, judge, sameness};
 pub use record::{ContentError, ContentRecord, StoredContent};
 pub use text::{Encoding, TextLook};

@@ -138,12 +138,6 @@ pub(crate) fn is_honest(tail: &str) -> bool {
         || tail.strip_prefix(['z', 'r', 'c', 'e']).is_some_and(|t| t.len() == 2 && digits(t))
 }
 
-/// What is called so may hold anything from the first day: what is honest behind another name, but
-/// for what is read as it is.
-pub(crate) fn may_hold_anything(tail: &str) -> bool {
-    is_honest(tail) && !matches!(tail, "txt" | "pdf" | "json")
-}
-
 /// A volume of an archive: only the first one begins as archives do.
 pub(crate) fn is_volume(name: &str) -> bool {
     let Some((stem, tail)) = split(name) else { return false };

@@ -171,12 +171,11 @@ pub(crate) fn marks(kind: Kind, length: u64, words: &[u8], text: Option<TextLook
     out
 }
 
-/// Whether the marks make a note: a claim and an order, with a way to answer and one thing more, or
-/// with a price and the reader's number.
+/// Whether the marks make a note: a claim, an order and a way to answer, and one thing more.
 pub(crate) fn is_note(marks: u8) -> bool {
     let has = |m| marks & m == m;
-    let more = marks & (PRICE | THREAT | IDENTITY) != 0;
-    has(CLAIM | ORDER) && (has(CONTACT) && more || has(PRICE | IDENTITY)) && !has(ABOUT)
+    let more = (marks & (PRICE | THREAT | IDENTITY)).count_ones();
+    has(CLAIM | ORDER) && more >= 1 && (has(CONTACT) || more >= 3) && !has(ABOUT)
 }
 
 /// What of a note there is, for a sentence.

@@ -7,8 +7,8 @@ use crate::{
     text::{Encoding, TextLook},
 };
 use data_encoding::BASE64_NOPAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::collections::BTreeSet;
-use strongroom_model::KnownContent;
 
 /// The version that this program writes, and the newest that it reads.
 const VERSION: u8 = 1;
@@ -118,7 +118,7 @@ impl Stretches {
 /// A stored record that is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the record of a content is not readable: {0}")]
-pub struct ContentError(pub(crate) &'static str);
+pub struct ContentError(&'static str);
 
 /// A record as it is stored: of this version, or of a newer one, which is kept as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,20 +141,6 @@ impl StoredContent {
             Self::Known(r) => Some(r),
             Self::Newer { .. } => None,
         }
-    }
-
-    /// As it stands in the record of an item.
-    pub fn to_known(&self) -> KnownContent {
-        KnownContent(BASE64_NOPAD.encode(&self.to_bytes()))
-    }
-
-    /// Reads what stands in the record of an item.
-    ///
-    /// # Errors
-    /// As [`StoredContent::from_bytes`].
-    pub fn of_known(known: &KnownContent) -> Result<Self, ContentError> {
-        let bytes = BASE64_NOPAD.decode(known.0.as_bytes());
-        Self::from_bytes(&bytes.map_err(|_| ContentError("it is no base64"))?)
     }
 
     /// As it is stored.
@@ -186,7 +172,21 @@ impl StoredContent {
     }
 }
 
-pub(crate) fn number(out: &mut Vec<u8>, mut n: u64) {
+impl Serialize for StoredContent {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64_NOPAD.encode(&self.to_bytes()))
+    }
+}
+
+impl<'de> Deserialize<'de> for StoredContent {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = BASE64_NOPAD.decode(text.as_bytes()).map_err(de::Error::custom)?;
+        Self::from_bytes(&bytes).map_err(de::Error::custom)
+    }
+}
+
+fn number(out: &mut Vec<u8>, mut n: u64) {
     while n >= 128 {
         out.push(n as u8 | 128);
         n >>= 7;
@@ -194,7 +194,7 @@ pub(crate) fn number(out: &mut Vec<u8>, mut n: u64) {
     out.push(n as u8);
 }
 
-pub(crate) fn sketch(out: &mut Vec<u8>, s: &Sketch) {
+fn sketch(out: &mut Vec<u8>, s: &Sketch) {
     number(out, s.seen);
     out.push(s.kept.len() as u8);
     let mut last = 0;
@@ -246,28 +246,28 @@ fn write(r: &ContentRecord) -> Vec<u8> {
     out
 }
 
-pub(crate) struct Reader<'a> {
-    pub(crate) rest: &'a [u8],
+struct Reader<'a> {
+    rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], ContentError> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], ContentError> {
         let (some, rest) = self.rest.split_at_checked(n).ok_or(ContentError("it is cut short"))?;
         self.rest = rest;
         Ok(some)
     }
 
-    pub(crate) fn byte(&mut self) -> Result<u8, ContentError> {
+    fn byte(&mut self) -> Result<u8, ContentError> {
         Ok(self.take(1)?[0])
     }
 
-    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ContentError> {
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], ContentError> {
         let mut out = [0; N];
         out.copy_from_slice(self.take(N)?);
         Ok(out)
     }
 
-    pub(crate) fn number(&mut self) -> Result<u64, ContentError> {
+    fn number(&mut self) -> Result<u64, ContentError> {
         let mut n = 0_u64;
         for shift in (0..64).step_by(7) {
             let b = self.byte()?;
@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
         Ok((level, self.take(n)?.to_vec()))
     }
 
-    pub(crate) fn sketch(&mut self, most: usize) -> Result<Sketch, ContentError> {
+    fn sketch(&mut self, most: usize) -> Result<Sketch, ContentError> {
         let (seen, n) = (self.number()?, usize::from(self.byte()?));
         if n > most {
             return Err(ContentError("it holds more than it may"));

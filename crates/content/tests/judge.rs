@@ -220,18 +220,6 @@ fn a_protected_register_and_honest_ciphertext_are_clean() {
     for two in days.windows(2) {
         assert_eq!(verdict("register.zip", &two[1], Some(&two[0])), Verdict::Clean);
     }
-    // As long as before, and nothing of it the same.
-    let saves: [(&str, &[u8]); 2] = [
-        ("keys.kdbx", b"\x03\xd9\xa2\x9a\x67\xfb\x4b\xb5"),
-        ("a.xlsx.age", b"age-encryption.org/v1\n-> X25519 "),
-    ];
-    for (name, begins) in saves {
-        let save = |n| [begins, &noise(20_000, n)].concat();
-        for n in 0..9 {
-            assert_eq!(verdict(name, &save(n + 1), Some(&save(n))), Verdict::Clean, "{name}");
-        }
-        assert_ne!(verdict(name, &noise(20_020, 5), Some(&save(1))), Verdict::Clean, "{name}");
-    }
     for name in [
         "a.docx.gpg",
         "a.xlsx.age",
@@ -246,19 +234,6 @@ fn a_protected_register_and_honest_ciphertext_are_clean() {
         assert_eq!(verdict(name, &noise(60_000, 8), None), Verdict::Clean, "{name}");
     }
     assert_eq!(verdict("a.docx", &noise(60_000, 8), None), Verdict::Encrypted);
-}
-
-/// What is seen first, whatever its length.
-#[test]
-fn ciphertext_under_a_name_that_promises_a_form_is_found_at_first_sight() {
-    for name in ["a.txt", "a.csv", "a.pdf", "a.json", "a.docx", "a.png", "a.html", "a.mp4"] {
-        for length in [256, 700, 4096, 4096 + 7, 8192 + 200, 5 * 4096 + 255, 100_000] {
-            let found = verdict(name, &noise(length, length as u64), None);
-            assert_eq!(found, Verdict::Encrypted, "{name} of {length} bytes");
-        }
-        // It was empty before.
-        assert_eq!(verdict(name, &noise(256, 9), Some(&[])), Verdict::Encrypted, "{name}");
-    }
 }
 
 #[test]
@@ -338,9 +313,9 @@ fn a_record_is_small_and_comes_back_as_it_was() {
         bytes.chunks(777).for_each(|p| pieces.push(p));
         assert_eq!(pieces.finish(&sum(&bytes)), r, "pieces make no difference");
         let stored = StoredContent::Known(Box::new(r.clone()));
-        let known = stored.to_known();
-        assert!(known.0.len() <= 2048, "{}", known.0.len());
-        let again = StoredContent::of_known(&known).expect("it reads");
+        let text = serde_json::to_string(&stored).expect("it writes");
+        assert!(text.len() <= 2048, "{}", text.len());
+        let again: StoredContent = serde_json::from_str(&text).expect("it reads");
         assert_eq!(again.known(), Some(&r));
         let mut newer = stored.to_bytes();
         newer[0] = 200;

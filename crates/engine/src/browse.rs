@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use strongroom_model::{Facts, ItemId, ItemKind, Judgement, Role, Untrusted, Verdict};
+use strongroom_model::{Facts, ItemId, ItemKind, Role, Untrusted, Verdict};
 use strongroom_objects::Kind;
 use strongroom_repository::{Id, Node, NodeChange, NodeKind, Repository, Snapshot, Visit};
 use strongroom_workloads::OwnerKind;
@@ -144,13 +144,6 @@ pub struct Hit {
     /// What is thought of the content, where it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// Why, in sentences; who overruled it, where somebody did.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub why: Vec<Untrusted>,
-}
-
-fn why(judgement: Option<&Judgement>) -> Vec<Untrusted> {
-    judgement.map(|j| j.says.iter().chain(&j.overruled).cloned().collect()).unwrap_or_default()
 }
 
 fn holds(text: &str, part: &str) -> bool {
@@ -289,7 +282,6 @@ impl Query {
                     modified: node.modified,
                     name: facts.as_ref().and_then(|f| f.name.as_deref().map(Untrusted::from)),
                     from: facts.as_ref().and_then(|f| f.from.as_deref().map(Untrusted::from)),
-                    why: why(facts.as_ref().and_then(|f| f.judgement.as_ref())),
                     verdict: facts.and_then(|f| f.judgement).map(|j| j.verdict),
                     path: path.into(),
                 };
@@ -399,9 +391,6 @@ pub struct HistoryEvent {
     /// What is thought of the content, where it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
-    /// Why, in sentences; who overruled it, where somebody did.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub why: Vec<Untrusted>,
 }
 
 /// The life of the item that stands at `path` in the newest snapshot that has something there;
@@ -474,15 +463,14 @@ pub fn history(
             }
             (None, None) => continue,
         };
-        let judged = node.facts()?.and_then(|f| f.judgement);
+        let verdict = node.facts()?.and_then(|f| f.judgement).map(|j| j.verdict);
         events.push(HistoryEvent {
             snapshot: *snapshot,
             time: s.time,
             step,
             path: at.into(),
             size_bytes: node.size_bytes(),
-            verdict: judged.as_ref().map(|j| j.verdict),
-            why: why(judged.as_ref()),
+            verdict,
         });
     }
     Ok(events)

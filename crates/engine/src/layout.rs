@@ -36,8 +36,6 @@ pub(crate) const SEALED: &str = "sealed.json";
 pub(crate) const APPROVERS: &str = "approvers.jsonl";
 /// What a run saw that left a partial snapshot, below [`TENANT`].
 pub(crate) const UNFINISHED: &str = "unfinished.json";
-/// What happened in the last 30 days, in sums, below [`TENANT`].
-pub(crate) const BEHAVIOUR: &str = "behaviour.json";
 /// Holds as last seen.
 pub(crate) const HOLDS: &str = "holds.json";
 

@@ -65,12 +65,6 @@ impl OwnerPath {
         Ok(Self { path, owned: Some(owned) })
     }
 
-    /// What an owner has of a workload, and of that what lies at `rest`, which begins with a slash
-    /// where it is not empty. It has a path in a snapshot alone ([`Self::in_tree`]).
-    pub(crate) fn of(kind: OwnerKind, top: &'static str, id: ItemId, rest: String) -> Self {
-        Self { path: format!("/{top}"), owned: Some(Owned { kind, top, id, rest }) }
-    }
-
     /// Whether it is, or lies in, an owner's directory.
     pub fn is_owned(&self) -> bool {
         self.owned.is_some()

@@ -43,14 +43,6 @@ pub enum AlarmKind {
     BudgetEaten,
     /// Snapshots that were made are not in copy 2 any more, and nobody of ours let them go.
     SnapshotGone,
-    /// Many items lost what they held, over days and people.
-    Damaged,
-    /// Items went as others appeared in their place.
-    Replaced,
-    /// Marks of many items (categories, flags, read) were changed.
-    Relabelled,
-    /// What was counted in the last 30 days cannot be read.
-    SumsLost,
 }
 
 impl AlarmKind {
@@ -70,10 +62,6 @@ impl AlarmKind {
             AlarmKind::HoldsRemoved => "holds-removed",
             AlarmKind::BudgetEaten => "budget-eaten",
             AlarmKind::SnapshotGone => "snapshot-gone",
-            AlarmKind::Damaged => "damaged",
-            AlarmKind::Replaced => "replaced",
-            AlarmKind::Relabelled => "relabelled",
-            AlarmKind::SumsLost => "sums-lost",
         }
     }
 
@@ -89,10 +77,6 @@ impl AlarmKind {
                 | AlarmKind::MailboxPurge
                 | AlarmKind::VersionFlush
                 | AlarmKind::SnapshotGone
-                | AlarmKind::Damaged
-                | AlarmKind::Replaced
-                | AlarmKind::Relabelled
-                | AlarmKind::SumsLost
         )
     }
 }

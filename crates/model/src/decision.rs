@@ -28,12 +28,6 @@ pub enum DecisionKind {
     /// An item that cannot be read is known, and makes no backup partial. Its subject is the item's
     /// id.
     Unreadable,
-    /// Nothing that was stored of somebody's things at a time or since is believed, and it is no
-    /// later than what was believed before. Its subject is the owner's id, and behind it the path
-    /// of what it is about; `seen` is the time. Rejected, it ends a later one.
-    Line,
-    /// The same, where more is believed than before. Rejected, it ends an earlier one.
-    LaterLine,
     /// A plan may be carried out. Its subject is the plan's id.
     Approval,
     /// Who signs this asks for a plan. Its subject is the plan's id.
@@ -53,10 +47,8 @@ impl DecisionKind {
             | DecisionKind::Exception
             | DecisionKind::Acknowledgement
             | DecisionKind::Overruling
-            | DecisionKind::LaterLine
             | DecisionKind::Unreadable => true,
             DecisionKind::Review
-            | DecisionKind::Line
             | DecisionKind::Approval
             | DecisionKind::Request
             | DecisionKind::Enrolment
@@ -73,8 +65,6 @@ impl DecisionKind {
             DecisionKind::Acknowledgement => "acknowledgement",
             DecisionKind::Overruling => "overruling",
             DecisionKind::Unreadable => "unreadable",
-            DecisionKind::Line => "line",
-            DecisionKind::LaterLine => "later-line",
             DecisionKind::Approval => "approval",
             DecisionKind::Request => "request",
             DecisionKind::Enrolment => "enrolment",

@@ -107,8 +107,7 @@ impl ItemKind {
         }
     }
 
-    /// Whether one without a verdict says nothing: files were judged from the first program on;
-    /// messages that an older one stored were not.
+    /// Whether its bytes are looked at for signs of encryption.
     pub fn is_judged(self) -> bool {
         matches!(self, Self::File | Self::Version | Self::LastClean)
     }
@@ -175,12 +174,6 @@ pub struct FileState {
     pub versions: Option<u32>,
 }
 
-/// What is known of a content, as the room that looks at contents wrote it (`content`). Nobody else
-/// reads it: it is kept as it was found, whatever version it has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct KnownContent(pub String);
-
 /// An item that could not be read; it is asked for again, by id, in the next run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
@@ -215,11 +208,6 @@ pub struct Facts {
     /// What stays the same while a message only changes its state.
     #[serde(rename = "cc", skip_serializing_if = "Option::is_none")]
     pub content_key: Option<String>,
-    /// What stays the same while nothing that hangs on the item comes, goes or is exchanged, where
-    /// its listing does not tell that: attachments of a message. Absent of what has none, and of
-    /// what older programs stored.
-    #[serde(rename = "pk", skip_serializing_if = "Option::is_none")]
-    pub parts_key: Option<String>,
     /// The real name, when the tree's name had to differ.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -238,10 +226,6 @@ pub struct Facts {
     /// Verdict on the content; absent means that it was never judged.
     #[serde(rename = "j", skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
-    /// What is known of a judged content. Absent of what is not judged, and of what older programs
-    /// stored: then it is found out from the stored bytes.
-    #[serde(rename = "co", skip_serializing_if = "Option::is_none")]
-    pub content: Option<KnownContent>,
     /// Delta link of the collection whose directory this is (law 2: nowhere else).
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     pub delta: Option<String>,
@@ -285,14 +269,12 @@ impl Facts {
             id: id.into(),
             change_key: None,
             content_key: None,
-            parts_key: None,
             name: None,
             from: None,
             message: None,
             file: None,
             state: None,
             judgement: None,
-            content: None,
             delta: None,
             delta_at: None,
             root: None,
@@ -307,14 +289,6 @@ impl Facts {
     /// Takes over what a newer program had added to the record that this one replaces.
     pub fn carry_rest_of(&mut self, before: &Facts) {
         self.rest.clone_from(&before.rest);
-    }
-
-    /// Whether marks of a message are others than they were. That it was read is no change of a
-    /// mark: that is what happens to messages.
-    pub fn is_relabelled_from(&self, before: &Facts) -> bool {
-        let (Some(now), Some(was)) = (&self.message, &before.message) else { return false };
-        let is_unread_again = was.is_read && !now.is_read;
-        now.categories != was.categories || now.flag != was.flag || is_unread_again
     }
 
     /// Whether the owner or the collection is gone from the tenant.

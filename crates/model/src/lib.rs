@@ -7,7 +7,6 @@
 
 mod alarm;
 mod canonical;
-mod certainty;
 mod clock;
 mod collection_state;
 pub mod collections;
@@ -28,7 +27,6 @@ mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, AlarmList, AlarmSeverity};
 pub use canonical::canonical;
-pub use certainty::Certainty;
 pub use clock::{Clock, Sleep};
 pub use collection_state::CollectionState;
 pub use configuration::{
@@ -36,9 +34,7 @@ pub use configuration::{
 };
 pub use ending::Ending;
 pub use event::{Coming, Cursor, Feed, SourceEvent};
-pub use facts::{
-    FACTS_VERSION, Facts, FileState, ItemId, ItemKind, KnownContent, MessageState, Pending, Role,
-};
+pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
 pub use names::{
     MAX_NAME_BYTES, day_folder, digest_id, extension, fit_name, message_name, short_id,
 };
@@ -47,4 +43,4 @@ pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
 pub use shown::{shown, shown_bytes, shown_line, without_values};
 pub use untrusted::{Line, Untrusted};
-pub use verdict::{Damage, Judgement, Verdict, VerdictReason};
+pub use verdict::{Judgement, Verdict, VerdictReason};

@@ -43,5 +43,7 @@ pub const BODY_GRACE_S: u64 = 120;
 pub const BODY_BYTES_S_MIN: u64 = 1_024;
 /// Children of one drive folder before shard folders appear (own limit, keeps a tree under 2 MiB).
 pub const FOLDER_CHILDREN_MAX: usize = 5_000;
+/// A file's share that is kept in memory to judge its content.
+pub const JUDGE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Characters that a sentence quotes of somebody else's words (own limit: what a person reads).
 pub const QUOTED_CHARS_MAX: usize = 300;

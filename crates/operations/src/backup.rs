@@ -6,7 +6,6 @@ use crate::{
     blocking,
     decisions::{accept_unread, accepted_unread},
     tell::Look,
-    verdicts::overruled,
 };
 use jiff::civil::Date;
 use std::{path::Path, sync::Arc};
@@ -58,10 +57,9 @@ pub async fn back_up(
     options.users = users;
     options.accepted = accepted_unread(decided, school.today());
     options.acknowledged = looked_at(decided);
-    options.overruled = overruled(decided, school.today());
     options.stop = school.host().stop.clone();
     options.made_before = made_before(school);
-    options.calendar = tenant.calendar.as_ref().map(|entry| entry.calendar());
+    options.removed_by_us = school.removed_by_us();
     let of = school.clone();
     options.hears_alarms = HearsAlarms::new(move |found| heard(&of, found));
     Ok(strongroom_engine::backup(repo, client, options, progress).await?)

@@ -1,5 +1,5 @@
 use crate::{
-    Duty, Error, Host, Kind, Remedy, School, backup,
+    Duty, Error, Host, Kind, Remedy, backup,
     config::{Config, RepositoryEntry, TenantEntry, VaultEntry},
     files::secrets,
     place::{self, Doing, Place},
@@ -165,19 +165,6 @@ impl Copy2 {
         all.find(|t| t.tenant_id.trim().eq_ignore_ascii_case(id)).map(|t| (config, t))
     }
 
-    /// The same school, to work for.
-    pub(crate) fn school_of(&self, repo: &Repository) -> Option<School> {
-        let config = self.config.as_ref()?;
-        let (_, tenant) = self.tenant_of(repo)?;
-        let choice = Choice {
-            tenant: Some(tenant.name.clone()),
-            repository: None,
-            password_file: self.password_file.clone(),
-            cache_dir: self.cache_dir.clone(),
-        };
-        Some(School::of(tenant.clone(), config, &self.host, &choice))
-    }
-
     /// What the configuration says of it.
     pub(crate) fn entry(&self) -> Option<&RepositoryEntry> {
         match &self.at {
@@ -197,13 +184,28 @@ impl Copy2 {
         }
     }
 
-    /// Where it is, for who does this to it, and its password. Whether anybody can sign in to its
-    /// tenant is asked by who has to ([`crate::School::client`]), and by nobody else.
+    /// Where it is, for who does this to it, and its password. Before anything is sent, and
+    /// whatever is done: a key of its school that cannot sign in is found here.
     ///
     /// # Errors
-    /// Those of [`Copy2::place`]; [`Kind::Request`], where nobody named the file of the password,
-    /// and [`Kind::Files`], where it cannot be read.
+    /// Those of [`Copy2::place`]; [`Kind::Configuration`], where an identity of its school cannot
+    /// sign in; [`Kind::Request`], where nobody named the file of the password, and
+    /// [`Kind::Files`], where it cannot be read.
     pub fn place_and_password(&self, doing: Doing) -> Result<(Place, SecretString), Error> {
+        self.can_sign_in()?;
+        self.place_and_its_password(doing)
+    }
+
+    fn can_sign_in(&self) -> Result<(), Error> {
+        if let (Whose::School(tenant), Some(config)) = (&self.whose, &self.config)
+            && let Some(wrong) = config.sign_in_problems(tenant, &self.host).into_iter().next()
+        {
+            return Err(Error::new(Kind::Configuration, wrong));
+        }
+        Ok(())
+    }
+
+    fn place_and_its_password(&self, doing: Doing) -> Result<(Place, SecretString), Error> {
         let place = self.place(doing)?;
         let own = match &self.at {
             At::Entry(entry, config) => Some(config.path(&entry.password_file)),
@@ -258,13 +260,13 @@ impl Copy2 {
         opened.await.map_err(Error::stopped)?
     }
 
-    /// Its snapshots, and nothing else of it; with what is kept of it on this host, where a folder
-    /// for that is named. It blocks.
+    /// Its snapshots, and nothing else of it, whether anybody can sign in to its tenant or not;
+    /// with what is kept of it on this host, where a folder for that is named. It blocks.
     ///
     /// # Errors
     /// As [`Copy2::open`].
     pub(crate) fn glance(&self, cache: Option<&Path>) -> Result<Glance, Error> {
-        let (place, password) = self.place_and_password(Doing::Usual)?;
+        let (place, password) = self.place_and_its_password(Doing::Usual)?;
         let store = match cache {
             Some(cache) => place.open_cached(cache, self.now())?,
             None => place.open()?,
@@ -359,13 +361,9 @@ impl Copy2 {
     /// No repository where one was is a disk that is not mounted, or lost: another one made there
     /// would be taken for the whole history.
     fn missed(&self, e: Error) -> Error {
-        let Some((tenant, config)) = self.kept_there().filter(|_| e.kind() == Kind::NoRepository)
-        else {
+        let Some((tenant, _)) = self.kept_there().filter(|_| e.kind() == Kind::NoRepository) else {
             return e;
         };
-        // One that fetches for itself shows this side nothing.
-        let vault = tenant.vault.as_deref().and_then(|name| config.vault(name).ok());
-        let pulls = vault.is_some_and(|v| v.url.is_none() && v.s3.is_none() && v.hold.is_none());
         let (name, history) = (tenant.name.clone(), self.history());
         let what = match (&history, &tenant.vault) {
             (None, None) => return e,
@@ -373,15 +371,11 @@ impl Copy2 {
             (None, Some(vault)) => {
                 let what = format!("{}, and {name} has the vault {vault}", e.sentence());
                 let what = format!("{what}: it may not be mounted, or the school is new");
-                return Error::new(Kind::NoRepository, what).with(match pulls {
-                    true => Remedy::RecoverOrMake(name),
-                    false => Remedy::RebuildOrMake(name),
-                });
+                return Error::new(Kind::NoRepository, what).with(Remedy::RebuildOrMake(name));
             }
             (Some(history), _) => format!("{}, and {history}: it may not be mounted", e.sentence()),
         };
         Error::new(Kind::NoRepository, what).with(match tenant.vault {
-            Some(_) if pulls => Remedy::RecoverFromVault(name),
             Some(_) => Remedy::RebuildFromVault(name),
             None => Remedy::MakeAnew(name),
         })

@@ -5,7 +5,6 @@ use crate::{
     Error, FoundAlarm, School,
     damage::{self, Part, Standing},
     files::cache::{self, Purpose},
-    grave,
     replicate::Replicated,
     tell::{self, Look},
 };
@@ -328,13 +327,8 @@ impl Attempt {
             last.bytes = Some(r.written.bytes_stored);
         });
         self.tell(&lost);
-        // Whatever waits already: each change is told as it is seen, and what stands is told once.
-        if self.school.tell_events(&changed) {
-            grave::were_told(&self.school, self.began);
-            if let Err(why) = grave::look_and_tell(&self.school) {
-                tracing::warn!("{}: {why}", self.school.name());
-            }
-        }
+        // No later look finds a change again.
+        self.school.tell_events(&changed);
     }
 
     /// The same, to the vault's server.

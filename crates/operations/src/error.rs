@@ -93,11 +93,6 @@ pub enum Remedy {
     RebuildFromVault(String),
     /// The same, or make it, where this school is new.
     RebuildOrMake(String),
-    /// Have it back from the folder of a vault that fetches for itself, which this side has to be
-    /// told.
-    RecoverFromVault(String),
-    /// The same, or make it, where this school is new.
-    RecoverOrMake(String),
     /// Make a repository of this school anew, without what was in the one before.
     MakeAnew(String),
     /// Have the copy 2 back from its vault, or say that it is made anew.
@@ -124,8 +119,6 @@ pub enum Remedy {
     ReleaseHold(String),
     /// Look at the changes of a school's settings.
     ListChanges,
-    /// Accept what of an intruder still stands, or have it gone and looked at again.
-    DecideIntruder,
     /// Look at the plans that are kept.
     ListPlans,
     /// Have this plan approved.
@@ -333,37 +326,6 @@ mod tests {
             within.sentence(),
             "copy 2 cannot be rebuilt: the mark cannot be made: the disk is full"
         );
-    }
-
-    /// No face looks below for how a command ends.
-    #[test]
-    fn what_a_crate_below_had_is_the_ending_through_whatever_it_came() {
-        use strongroom_engine::Error as Engine;
-        use strongroom_repository::Error as Repository;
-        let at = || "/srv/a".to_owned();
-        let wrong_key =
-            || Repository::WrongKey { location: at(), keys: 1, passed_over: Vec::new() };
-        let locked = Repository::Locked {
-            location: at(),
-            holder: "another".into(),
-            since: "2026-11-22T02:00:00Z".to_owned(),
-        };
-        let interrupted =
-            strongroom_engine::backup::Interrupted { kept: None, items: 0, lost: None };
-        let refused = strongroom_graph::Error::new(strongroom_graph::ErrorKind::Denied, "no");
-        for (e, wanted) in [
-            (Error::from(Repository::NoRepository(at())), Ending::NoRepository),
-            (Engine::from(Repository::NoRepository(at())).into(), Ending::NoRepository),
-            (wrong_key().into(), Ending::WrongKey),
-            (Engine::from(wrong_key()).into(), Ending::WrongKey),
-            (locked.into(), Ending::Locked),
-            (Engine::NothingRead(refused).into(), Ending::NothingRead),
-            (Engine::Interrupted(interrupted).into(), Ending::Interrupted),
-            (Repository::NoSnapshots(at()).into(), Ending::Failed),
-        ] {
-            assert_eq!(e.ending(), wanted, "{e}");
-            assert_eq!(Error::because(e.kind(), "it failed", e).ending(), wanted);
-        }
     }
 
     #[test]

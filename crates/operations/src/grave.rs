@@ -3,11 +3,11 @@
 //! reads no tree, and is told all the same.
 
 use crate::{
-    Error, FoundAlarm, School,
+    Error, School,
     decisions::counted,
     reviews::{DAYS, queue},
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{io::ErrorKind, path::Path};
 use strongroom_custody::{heartbeat, plain};
@@ -37,20 +37,6 @@ pub(crate) struct GraveChange {
     pub(crate) place: String,
     /// One sentence.
     pub(crate) says: String,
-}
-
-impl GraveChange {
-    /// Whether somebody is to be called: one that is as grave as it gets, or that nobody decided
-    /// about in time.
-    pub(crate) fn is_alarm(&self, now: Timestamp) -> bool {
-        self.is_critical || self.deadline < now
-    }
-
-    /// One sentence that says how grave it is too.
-    pub(crate) fn sentence(&self) -> String {
-        let rank = if self.is_critical { "critical" } else { "high" };
-        format!("{rank} change of settings, seen {:.0}: {}", self.seen, self.says)
-    }
 }
 
 impl Stored for GraveChange {
@@ -140,36 +126,4 @@ pub(crate) fn waiting(school: &School, dir: &Path) -> Result<(Vec<GraveChange>, 
     let unknown = kept.changes.iter().filter(|row| row.known().is_none()).count() as u64;
     let waits = known.filter(|c| !decided.iter().any(|d| accepts(d, c))).cloned();
     Ok((waits.collect(), kept.more + unknown))
-}
-
-/// The kind of an alarm that a change of settings is.
-pub(crate) const CHANGED: &str = "changed";
-/// Who finds them, among those who tell alarms.
-const FOUND_BY: &str = "changes";
-
-/// Changes that are alarms, as this host noted them.
-fn found(school: &School) -> Result<Vec<(Timestamp, FoundAlarm)>, String> {
-    let dir = school.state().map_err(|e| e.sentence())?;
-    let (all, _) = waiting(school, &dir)?;
-    let now = school.now();
-    let alarms = all.into_iter().filter(|c| c.is_alarm(now));
-    Ok(alarms.map(|c| (c.seen, FoundAlarm::high(CHANGED, &c.place, c.sentence()))).collect())
-}
-
-/// Looks which changes are alarms, and tells those that were not told.
-pub(crate) fn look_and_tell(school: &School) -> Result<Vec<FoundAlarm>, String> {
-    let all: Vec<FoundAlarm> = found(school)?.into_iter().map(|(_, f)| f).collect();
-    school.tell(FOUND_BY, &all);
-    Ok(all)
-}
-
-/// Those that were seen since were told as they were found.
-pub(crate) fn were_told(school: &School, since: Timestamp) {
-    // A snapshot's time has whole seconds.
-    let since = since - SignedDuration::from_secs(1);
-    if let Ok(all) = found(school) {
-        let new: Vec<FoundAlarm> =
-            all.into_iter().filter(|(seen, _)| *seen >= since).map(|(_, f)| f).collect();
-        school.was_told(FOUND_BY, &new);
-    }
 }

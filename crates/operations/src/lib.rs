@@ -27,7 +27,6 @@ pub mod files;
 pub mod fleet;
 mod grave;
 mod host;
-pub mod incident;
 pub mod independence;
 pub mod keys;
 mod listed;
@@ -36,6 +35,7 @@ pub mod place;
 pub mod plan;
 pub mod protection;
 pub mod recovery;
+mod removed;
 pub mod repair;
 pub mod replicate;
 pub mod restore;
@@ -50,7 +50,6 @@ pub mod status;
 mod tell;
 pub mod upkeep;
 pub mod vault;
-pub mod verdicts;
 
 use std::sync::Arc;
 

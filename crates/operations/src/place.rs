@@ -13,10 +13,8 @@ use std::{
 };
 use strongroom_objects::{
     AzureContainer, AzureSettings, CachedStore, LocalDir, RestServer, RestSettings, RetryPolicy,
-    S3Bucket, S3Settings, SftpServer, SftpSettings, hash_name,
+    S3Bucket, S3Settings, SftpServer, SftpSettings, Store, hash_name,
 };
-/// What a place is when it is [opened](Place::open), and what its objects are called by.
-pub use strongroom_objects::{Key as ObjectKey, Kind as ObjectKind, Store};
 
 /// What is kept of a store that is a way off, and was not used for so long, is swept away.
 const UNUSED_HOURS_MAX: i64 = 24;

@@ -57,9 +57,6 @@ struct InForce {
     exceptions: Option<String>,
     /// The keys of those whose decisions are signed, by name.
     people: BTreeMap<String, String>,
-    /// What is announced, so that deletions are told as ordinary. Absent where nothing is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    announced: Option<BTreeSet<String>>,
 }
 
 impl Stored for InForce {
@@ -122,11 +119,8 @@ impl InForce {
                 Some(hex::encode(Sha256::digest(bytes)))
             }
         };
-        let announced: BTreeSet<String> =
-            tenant.calendar.iter().flat_map(|c| c.announced()).collect();
         Ok(Self {
             v: Self::VERSION,
-            announced: (!announced.is_empty()).then_some(announced),
             tenant: tenant.tenant_id.trim().to_lowercase(),
             reads,
             versions_max: backup.versions_max as u64,
@@ -189,10 +183,6 @@ impl InForce {
         }
         if now.exceptions.is_some() && now.exceptions != self.exceptions {
             out.push("the exceptions file is another".to_owned());
-        }
-        let before = self.announced.clone().unwrap_or_default();
-        for says in now.announced.iter().flatten().filter(|says| !before.contains(*says)) {
-            out.push(format!("{says}: deletions and renames are told as ordinary meanwhile"));
         }
         for (name, key) in &self.people {
             let who = Untrusted::from(name);

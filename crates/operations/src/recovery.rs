@@ -14,7 +14,7 @@ use crate::{
     vault::VaultPlace,
 };
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
+use secrecy::{ExposeSecret, SecretString};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -94,7 +94,6 @@ pub struct Recovery {
     place: VaultPlace,
     opener: Opener,
     password: SecretString,
-    has_made_password: bool,
     believed: Option<PublicKey>,
     began: Timestamp,
 }
@@ -272,23 +271,8 @@ fn absolute(path: &Path) -> Result<PathBuf, Error> {
         .map_err(|e| Error::because(Kind::Files, path.display().to_string(), e))
 }
 
-/// Makes the file with copy 2's new password, where none is there: who begins on a bare machine
-/// has shares, and nothing else. Answers whether it did.
-fn made_password(path: &Path) -> Result<bool, Error> {
-    if !path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
-        return Ok(false);
-    }
-    let mut random = Zeroizing::new([0_u8; 16]);
-    getrandom::fill(random.as_mut_slice())
-        .map_err(|e| Error::new(Kind::Internal, format!("the system is not random: {e}")))?;
-    let text = Zeroizing::new(format!("{}\n", hex::encode(random.as_slice())));
-    written::put_durably(path, text.as_bytes()).map_err(|e| not_made(path, e))?;
-    Ok(true)
-}
-
 impl Recovery {
-    /// Reads what this host has for it, and asks nothing of the vault yet. The file with the new
-    /// password is made where it is not there.
+    /// Reads what this host has for it, and asks nothing of the vault yet.
     ///
     /// # Errors
     /// [`Kind::Files`], where a file cannot be read; [`Kind::Request`], where shares do not fit
@@ -314,7 +298,6 @@ impl Recovery {
                 (Opener::Password(password), believed(&request, &place, &[])?)
             }
         };
-        let has_made_password = made_password(&request.password_file)?;
         let password = secrets::read(&request.password_file, &host.accounts)?;
         if password.expose_secret().is_empty() {
             let what = format!(
@@ -323,24 +306,7 @@ impl Recovery {
             );
             return Err(Error::new(Kind::Request, what));
         }
-        let host = host.clone();
-        Ok(Self {
-            host,
-            cache,
-            request,
-            place,
-            opener,
-            password,
-            has_made_password,
-            believed,
-            began,
-        })
-    }
-
-    /// The file with copy 2's new password, where it was not there and was made, with one that
-    /// nobody chose.
-    pub fn made_password(&self) -> Option<&Path> {
-        self.has_made_password.then_some(self.request.password_file.as_path())
+        Ok(Self { host: host.clone(), cache, request, place, opener, password, believed, began })
     }
 
     /// Whether what lies in the vault will be taken, whoever put it there: a server shows its own

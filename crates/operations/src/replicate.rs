@@ -114,28 +114,6 @@ pub async fn sessions(copy2: &Copy2, vault: VaultPlace) -> Result<Vec<CheckedSes
     blocking(move || Ok(copies::sessions(&VaultRest::new(settings)?, repo.key())?)).await
 }
 
-/// The same of a school whose copy 2 may be gone: judged with the key that the vault itself keeps
-/// under the password of copy 2, of which nothing is read.
-///
-/// # Errors
-/// [`Kind::WrongKey`], where the password opens no key there; those of reaching the vault;
-/// [`Kind::Configuration`], where this side cannot, and [`Kind::Request`], where it has no server.
-pub async fn sessions_by_password(school: &School) -> Result<Vec<CheckedSession>, Error> {
-    let settings = school.vault()?.server()?;
-    let (_, password) = school.copy2()?.place_and_password(Doing::Looking)?;
-    blocking(move || {
-        let vault = VaultRest::new(settings)?;
-        let key = Repository::key_of(&vault, &password)?;
-        Ok(copies::sessions(&vault, &key)?)
-    })
-    .await
-}
-
-/// The newest session up to which all that the key vouches for is clean.
-pub fn last_clean(sessions: &[CheckedSession]) -> Option<u64> {
-    copies::last_clean_session(sessions)
-}
-
 /// Whether what is at a place elsewhere can be the beginning of a rebuilding. Nothing marks it:
 /// what a run like this left there begins with the vault's own config, and is added to.
 ///

@@ -11,10 +11,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::Serialize;
 use serde_json::json;
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::Path,
-};
+use std::{collections::HashMap, path::Path};
 use strongroom_engine::{
     configuration::history,
     decisions::{Decisions, People, SignatureState, StoredDecisions, read_key},
@@ -25,7 +22,7 @@ use strongroom_model::{
     decision::{Decided, Decision, DecisionKind},
     digest_id,
 };
-use strongroom_repository::{Id, Repository};
+use strongroom_repository::Id;
 
 /// Days that are looked back when nobody says how many.
 pub const DAYS: u32 = 90;
@@ -69,13 +66,8 @@ pub struct Waiting {
     pub reviewer: Option<String>,
     /// The snapshot before it: what a restore would go back to.
     pub before: String,
-    /// The snapshot that shows it first.
-    pub snapshot: String,
     /// The tenant is as before again.
     pub undone: bool,
-    /// What was changed is not there any more.
-    #[serde(skip)]
-    pub is_gone: bool,
     /// `open`, `overdue`, `accepted`, `rejected`, `undone`; an acceptance that ended is open again.
     pub state: &'static str,
     /// What was decided.
@@ -143,18 +135,6 @@ fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
     at(newest) == old || at(newest) == new && ways_back(&states).last() == Some(&true)
 }
 
-/// Whether what was changed is not there any more, as far as can be seen.
-fn is_gone(steps: &[(Id, Configuration)], change: &Change) -> bool {
-    let Some((_, newest)) = steps.last() else { return false };
-    let is_readable =
-        newest.collections.get(&change.collection).is_some_and(|c| c.state.is_collected());
-    let has_object =
-        matches!(change.kind, ChangeKind::Added | ChangeKind::Changed | ChangeKind::Replaced);
-    let of_object = change.object != THE_BACKUP && change.collection.contains('/');
-    let there = newest.object(&change.collection, &change.object).is_some();
-    is_readable && has_object && of_object && !there
-}
-
 /// Which steps from one state to the next were the way back from a change: to what was there before
 /// it. Whoever takes a way back back makes the change again.
 fn ways_back<S: PartialEq>(states: &[S]) -> Vec<bool> {
@@ -217,7 +197,7 @@ fn changes(steps: &[(Id, Configuration)], reviews: &[Looked], school: &School) -
     }
     let mut out = Vec::new();
     for (n, pair) in steps.windows(2).enumerate() {
-        let ((before, old), (after, new)) = (&pair[0], &pair[1]);
+        let ((before, old), (_, new)) = (&pair[0], &pair[1]);
         for change in compare(old, new, own, true).changes {
             let id = id_of(old, new, &change);
             let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
@@ -248,13 +228,11 @@ fn changes(steps: &[(Id, Configuration)], reviews: &[Looked], school: &School) -
             out.push(Waiting {
                 tenant: tenant.name.clone(),
                 id,
-                is_gone: is_gone(steps, &change),
                 change,
                 seen: new.taken,
                 deadline,
                 reviewer: tenant.reviewer.clone(),
                 before: before.to_string(),
-                snapshot: after.to_string(),
                 undone,
                 state,
                 signature: looked.as_ref().map(|(_, s)| standing(*s)),
@@ -305,16 +283,6 @@ pub async fn queue(school: &School, days: u32) -> Result<Queue, Error> {
     let changes = changes(&steps, &reviews(&kept, &school.config().people()?)?, school);
     let is_whole = kept.unknown.is_empty();
     Ok(Queue { changes, told: [kept.cut, kept.unknown].concat(), is_whole, days })
-}
-
-/// Snapshots without which a change that waits could not be shown, nor be set back: the one before
-/// it, and the first that shows it. It blocks.
-pub(crate) fn needed(school: &School, repo: &Repository) -> Result<BTreeSet<String>, Error> {
-    let steps = history(repo, school.name(), days_ago(school, DAYS))?;
-    let kept = school.decisions().entries()?;
-    let all = changes(&steps, &reviews(&kept, &school.config().people()?)?, school);
-    let waiting = all.into_iter().filter(Waiting::waits);
-    Ok(waiting.flat_map(|w| [w.before, w.snapshot]).collect())
 }
 
 /// The moment so many days ago.

@@ -265,17 +265,14 @@ impl School {
                 )));
             }
         };
-        let cannot = || {
-            let file = config.path(file);
-            format!("tenant {}, identity {name}: {} cannot sign in", tenant.name, file.display())
-        };
-        let validity = credential.validity();
-        match validity.map_err(|e| Error::because(Kind::Configuration, cannot(), e))? {
-            Some((_, until)) if until < host.clock.now() => {
-                return Err(wrong(format!("{}: its certificate ended on {until:.0}", cannot())));
-            }
-            _ => {}
-        }
+        credential.check().map_err(|e| {
+            let what = format!(
+                "tenant {}, identity {name}: {} cannot sign in",
+                tenant.name,
+                config.path(file).display()
+            );
+            Error::because(Kind::Configuration, what, e)
+        })?;
         Ok(Settings {
             authority: tenant.authority.clone(),
             graph: tenant.graph.clone(),

@@ -128,27 +128,12 @@ impl School {
         self.tell_what(found_by, found, Look::All);
     }
 
-    /// Tells what happened: each time that it does, since it neither stands nor ends. Answers
-    /// whether they heard it, as far as there is somebody to hear it.
-    pub fn tell_events(&self, found: &[FoundAlarm]) -> bool {
+    /// Tells what happened: each time that it does, since it neither stands nor ends.
+    pub fn tell_events(&self, found: &[FoundAlarm]) {
         let found = merged(found);
         match self.state() {
-            Ok(dir) => self.dispatch(&dir, &alarms(&found), &found),
-            Err(e) => {
-                self.ring_from_nowhere(&e.sentence(), &found);
-                false
-            }
-        }
-    }
-
-    /// Keeps that what stands from now on was told, in other words.
-    pub(crate) fn was_told(&self, found_by: &str, found: &[FoundAlarm]) {
-        let kept = self
-            .state()
-            .map_err(|e| e.sentence())
-            .and_then(|dir| self.news(&dir, found_by, &merged(found), Look::Part, Keep::Yes));
-        if let Err(why) = kept {
-            tracing::warn!("{}: which alarms stand is not kept: {why}", self.name());
+            Ok(dir) => drop(self.dispatch(&dir, &alarms(&found), &found)),
+            Err(e) => self.ring_from_nowhere(&e.sentence(), &found),
         }
     }
 

@@ -15,15 +15,11 @@ use strongroom_objects::Kind;
 /// `hold:<reason>`.
 pub const TAG_HOLD: &str = "hold:";
 
-/// Hours before the newest snapshot of which everything is kept, where nobody says how many: what
-/// somebody does during a day is looked at the day after.
-const WITHIN_HOURS: u32 = 24;
-
 /// What to keep. In each period the newest snapshot is kept, and the newest clean one.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionPolicy {
-    /// Everything of this many hours before the newest snapshot of a series.
+    /// Everything of this many hours before the newest snapshot.
     pub within_hours: u32,
     /// Hours.
     pub hourly: u32,
@@ -35,13 +31,6 @@ pub struct RetentionPolicy {
     pub monthly: u32,
     /// Years.
     pub yearly: u32,
-}
-
-impl Default for RetentionPolicy {
-    /// One that names no period, and so is none.
-    fn default() -> Self {
-        Self { within_hours: WITHIN_HOURS, hourly: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0 }
-    }
 }
 
 /// Why a snapshot is kept.
@@ -72,10 +61,6 @@ pub enum KeepReason {
     Partial,
     /// The newest snapshot is not clean: nothing goes before somebody has looked.
     Frozen,
-    /// A change of settings that waits for somebody's decision is seen between it and another.
-    Undecided,
-    /// A plan that may still be carried out was made from it, or it is one's way back.
-    Planned,
 }
 
 impl KeepReason {
@@ -94,8 +79,6 @@ impl KeepReason {
             KeepReason::Future => "FUTURE",
             KeepReason::Partial => "partial",
             KeepReason::Frozen => "frozen",
-            KeepReason::Undecided => "undecided change",
-            KeepReason::Planned => "plan",
         }
     }
 }
@@ -107,23 +90,6 @@ pub struct ForgetPlan {
     pub keep: Vec<(Id, Snapshot, Vec<KeepReason>)>,
     /// Snapshots that go; oldest first.
     pub remove: Vec<(Id, Snapshot)>,
-}
-
-impl ForgetPlan {
-    /// Keeps snapshots that were to go, for another reason than their time.
-    pub fn keeps(&mut self, reason: KeepReason, is_needed: impl Fn(&Id) -> bool) {
-        for (id, _, why) in &mut self.keep {
-            if is_needed(id) && !why.contains(&reason) {
-                why.push(reason);
-            }
-        }
-        let (stay, go) =
-            std::mem::take(&mut self.remove).into_iter().partition(|e| is_needed(&e.0));
-        self.remove = go;
-        let stay: Vec<(Id, Snapshot)> = stay;
-        self.keep.extend(stay.into_iter().map(|(id, s)| (id, s, vec![reason])));
-        self.keep.sort_by_key(|(id, s, _)| (s.time, *id));
-    }
 }
 
 /// Periods of one length: their number since the epoch, and seconds that one lasts at most.
@@ -356,34 +322,6 @@ mod tests {
         for (d, (day, _)) in all.iter().enumerate().take(14) {
             assert!(plan.keep.iter().any(|(id, ..)| id == day), "day {d}");
         }
-    }
-
-    #[test]
-    fn of_the_last_day_nothing_goes_unless_somebody_says_so() {
-        let hours: Vec<_> = (0..60).map(|h| snap(-h * 3_600, true)).collect();
-        let daily = RetentionPolicy { daily: 30, monthly: 13, ..RetentionPolicy::default() };
-        let gone = plan(&hours, &daily, now(), false).remove;
-        assert!(!gone.is_empty());
-        let newest = hours[0].1.time;
-        assert!(gone.iter().all(|(_, s)| newest.duration_since(s.time).as_hours() >= 24));
-        // However late somebody looks.
-        let later = jiff::Timestamp::from_second(now().as_second() + 9 * DAY).unwrap();
-        assert_eq!(plan(&hours, &daily, later, false).remove.len(), gone.len());
-        let at_once = RetentionPolicy { within_hours: 0, ..daily };
-        assert!(plan(&hours, &at_once, now(), false).remove.len() > gone.len());
-    }
-
-    #[test]
-    fn what_something_else_needs_stays() {
-        let all: Vec<_> = (0..100).map(|d| snap(-d * DAY, true)).collect();
-        let mut thinned = plan(&all, &usual(), now(), false);
-        let (wanted, n) = (thinned.remove[3].0, thinned.remove.len());
-        thinned.keeps(KeepReason::Undecided, |id| *id == wanted || *id == all[0].0);
-        assert_eq!((thinned.remove.len(), thinned.keep.len()), (n - 1, 100 - n + 1));
-        let why = |id: Id| thinned.keep.iter().find(|(k, ..)| *k == id).unwrap().2.clone();
-        assert_eq!(why(wanted), [KeepReason::Undecided]);
-        assert!(why(all[0].0).contains(&KeepReason::Undecided));
-        assert!(thinned.keep.is_sorted_by_key(|(id, s, _)| (s.time, *id)));
     }
 
     #[test]

@@ -42,8 +42,6 @@ fn main() {
             tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
                 .unwrap_or_else(|_| "warn".into()),
         )
-        // Whoever reads it may be no terminal.
-        .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
     let json = cli.json;

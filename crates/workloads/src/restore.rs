@@ -9,10 +9,10 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::Serialize;
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-use strongroom_model::{Certainty, Facts, ItemId, Progress, Untrusted};
+use strongroom_model::{Facts, ItemId, Progress, Untrusted};
 
 /// Where restored items go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,21 +35,8 @@ pub enum Action {
     Move,
     /// It is there as it was.
     Keep,
-}
-
-/// Which of several stored versions is brought back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Source {
-    /// The snapshot that holds it.
-    pub snapshot: String,
-    /// When it stood so: the time of that snapshot; of a version that was current in none, when it
-    /// was written.
-    pub at: jiff::Timestamp,
-    /// The service's number of an older version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// How sure it is that its owner left it so.
-    pub certainty: Certainty,
+    /// A ransom note or the like: deleted.
+    Remove,
 }
 
 /// How an item came back.
@@ -94,21 +81,13 @@ pub struct RestoredItem {
     /// Bytes that were sent for it.
     #[serde(skip)]
     pub sent_bytes: u64,
-    /// Where it is from, where it was chosen among several; whoever chose it says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
 }
 
 impl RestoredItem {
-    /// How it came back, for so many bytes.
-    pub fn new(path: &str, action: Action, outcome: RestoreOutcome, sent_bytes: u64) -> Self {
-        Self { path: path.into(), action, outcome, sent_bytes, source: None }
-    }
-
     /// It did not come back.
     pub fn failed(path: &str, action: Action, why: impl ToString) -> Self {
         let outcome = RestoreOutcome::Failed { why: why.to_string().into() };
-        Self::new(path, action, outcome, 0)
+        Self { path: path.into(), action, outcome, sent_bytes: 0 }
     }
 }
 
@@ -218,25 +197,9 @@ pub trait SnapshotView: Send + Sync {
     /// When the tree is damaged, or several did.
     fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable>;
 
-    /// Looks at a content that the service hands out.
-    fn look(&self) -> Box<dyn Look>;
-}
-
-/// Looks at a content while it comes.
-pub trait Look: Send {
-    /// Takes the next bytes.
-    fn push(&mut self, piece: &[u8]);
-
-    /// Whether nothing speaks for an attacker having made what came of what is stored. Each has the
-    /// name that it is called here; `sha256` is that of what came.
-    ///
-    /// # Errors
-    /// When what is stored cannot be read.
-    fn is_clean(
-        self: Box<Self>,
-        now: (&str, &[u8; 32]),
-        before: (&str, &StoredItem),
-    ) -> Result<bool, Unreadable>;
+    /// Whether nothing speaks for an attacker having made `now` of `before`; each is a name and the
+    /// beginning of a content.
+    fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool;
 }
 
 /// To whom and how something is restored.
@@ -272,20 +235,21 @@ pub struct Wanted {
     pub items: Vec<StoredItem>,
     /// Folders that hold none of them.
     pub folders: Vec<StoredFolder>,
-    /// Those of which no clean version is known: whatever comes back, they stay as they are.
-    pub untouched: Arc<HashSet<ItemId>>,
+    /// What an attacker left, and is deleted: path and id.
+    pub remove: Vec<(String, ItemId)>,
 }
 
 impl Wanted {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.folders.is_empty()
+        self.items.is_empty() && self.folders.is_empty() && self.remove.is_empty()
     }
 
     /// Path of the owner's directory: `/<workload>/<owner>`.
     pub fn base(&self) -> String {
         let first = self.items.first().map(|i| &i.path);
         let first = first.or(self.folders.first().map(|f| &f.path));
+        let first = first.or(self.remove.first().map(|(path, _)| path));
         first.map(|p| p.split('/').take(3).collect::<Vec<_>>().join("/")).unwrap_or_default()
     }
 }
@@ -299,7 +263,7 @@ pub struct RestoreStep {
     pub path: String,
     /// Bytes to upload.
     pub bytes: u64,
-    /// What is brought back ([`Contents::digest`]). Nothing for a folder.
+    /// What is brought back ([`Contents::digest`]). Nothing for a folder, and for what goes.
     pub stored: Option<String>,
     /// Which object of the tenant it is done to, and how that stood. Nothing where it is made.
     pub found: Option<String>,
@@ -322,9 +286,8 @@ pub trait OwnerPlan: Send + Sync + std::fmt::Debug {
     /// What it will cost.
     fn cost(&self) -> RestoreCost;
 
-    /// Items that bear the name of another that comes back, which is put over them: the service
-    /// keeps what they hold as an older version.
-    fn covers(&self) -> Vec<ItemId> {
+    /// Items that it deletes, since an attacker left them.
+    fn removes(&self) -> Vec<ItemId> {
         Vec::new()
     }
 
@@ -372,16 +335,6 @@ impl Reader {
             let read = tokio::task::block_in_place(|| s.read(at, length));
             read.map_err(|e| Error::new(crate::ErrorKind::BadRequest, e.to_string()))
         }
-    }
-
-    /// quickXorHash of all of a file of this length.
-    pub(crate) async fn hash_of_all(&self, length: u64) -> Result<String, Error> {
-        const PIECE_BYTES: u64 = 4 << 20;
-        let mut at = 0;
-        while at < length {
-            at += self.read(at, PIECE_BYTES.min(length - at) as usize).await?.len().max(1) as u64;
-        }
-        Ok(self.hash())
     }
 
     /// quickXorHash of what was read, when it was read once from front to back.

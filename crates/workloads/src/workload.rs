@@ -11,7 +11,6 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use strongroom_content::ExaminedMessage;
 use strongroom_model::{AlarmKind, Cursor, Facts, Feed, ItemId, ItemKind, SourceEvent};
 
 /// Over what the ids of items are unique.
@@ -22,18 +21,6 @@ pub enum IdScope {
     Owner,
     /// Each collection has ids of its own.
     Collection,
-}
-
-/// What of an item is looked at for signs of an attack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
-    /// Nothing.
-    Nothing,
-    /// Its bytes, under its name.
-    Content,
-    /// What it says and what hangs on it: its bytes are written anew by whoever touches it. The
-    /// workload gives that with each content ([`Content::message`]).
-    Message,
 }
 
 /// What is said of a workload once.
@@ -72,8 +59,8 @@ pub struct Profile {
     pub has_sidecars: bool,
     /// An item may have older versions.
     pub has_versions: bool,
-    /// What is looked at for signs of an attack.
-    pub judged: Judged,
+    /// Content is looked at for signs of encryption.
+    pub is_judged: bool,
     /// Items of one collection that are fetched at the same time.
     pub at_once: usize,
     /// How often a collection is listed whose numbers do not fit its list.
@@ -229,8 +216,6 @@ pub enum Compared {
     State,
     /// The content is to be fetched.
     Content,
-    /// The listing does not tell whether the content changed: [`Item::ask`] does.
-    Unsure,
 }
 
 /// What changed of an item that is stored.
@@ -273,16 +258,6 @@ pub trait Item: Send + Sync + std::fmt::Debug {
 
     /// Held against the record and the length of what is stored.
     fn compare(&self, stored: &Facts, size_bytes: u64) -> Compared;
-
-    /// Whether the content of an item changed of which its listing does not tell that
-    /// ([`Compared::Unsure`]). One of which that is not known either is fetched.
-    fn ask<'a>(
-        &'a self,
-        _of: Of<'a>,
-        _stored: &'a Facts,
-    ) -> BoxFuture<'a, Result<Compared, Failure>> {
-        Box::pin(async { Ok(Compared::Content) })
-    }
 
     /// Why the service does not hand out its content, when it says so. Such an item is told of once
     /// as not read, and then in each coverage.
@@ -378,8 +353,6 @@ pub struct Content {
     pub facts: Facts,
     /// Files beside it.
     pub sidecars: Vec<Sidecar>,
-    /// What is known of it where messages are judged ([`Judged::Message`]); else nothing.
-    pub message: Option<Box<ExaminedMessage>>,
     /// Why it is not proven, though it is what the service hands out.
     pub unproven: Option<String>,
     /// What it is now, when it was listed anew while it was fetched.
@@ -415,6 +388,8 @@ pub struct Put {
     pub size_bytes: u64,
     /// SHA-256, hexadecimal in small letters.
     pub sha256: String,
+    /// As much from its beginning as is judged; nothing where nothing is.
+    pub head: Vec<u8>,
 }
 
 /// The store refused; it knows why.

@@ -35,7 +35,6 @@ pub use core::world::{LogRow, Settings};
 pub use drives::life::{DriveAct, ORDINARY as ORDINARY_DRIVE_ACTS};
 pub use life::attack::{ATTACKS, AttackReport};
 pub use life::digest::DigestRow;
-pub use life::hand::{Hand, Letter, MailAct};
 pub use life::people::PersonChange;
 pub use life::seed::SeedPlan;
 pub use settings::attack::CONFIG_ATTACKS;

@@ -58,8 +58,8 @@ impl Options {
                 "--state" => o.state = value.into(),
                 "--known" => o.known = Some(value.into()),
                 _ => bail!(
-                    "usage: soak --attacks … | [--seeds 3] [--from 1] [--nights 365] \
-                     [--minutes 60] [--state FILE] [--known FILE] [--replay FILE]"
+                    "usage: soak [--seeds 3] [--from 1] [--nights 365] [--minutes 60] [--state \
+                     FILE] [--known FILE] [--replay FILE]"
                 ),
             }
         }

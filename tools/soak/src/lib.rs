@@ -5,18 +5,13 @@
 //! class the smallest life that shows it is told ([`shrink`]). The laws that are held are in
 //! `docs/soak.md`; those of alarms in [`alarms`].
 //!
-//! Attacks are lived end to end, with a clean restore at their end, in
-//! [`attacks`]; a year without one is in [`honest_year`].
-//!
 //! Deliberately absent: any judgement of *why* something broke, and any mending. Start at
 //! [`year::run`].
 
 pub mod alarms;
-pub mod attacks;
 pub mod cli;
 mod compare;
 mod generate;
-pub mod honest_year;
 mod kept;
 mod parse;
 pub mod restored;

@@ -55,7 +55,7 @@ const NIGHT_S: u64 = 2 * 3600;
 pub(crate) const PASSWORD: &str = "soak";
 /// Nights from one reading of the settings to the next.
 const SETTINGS_EVERY: usize = 7;
-pub(crate) const TENANT: &str = "school";
+const TENANT: &str = "school";
 /// 2026-09-01, when a school's year begins.
 const START: jiff::Timestamp = jiff::Timestamp::constant(1_788_220_800, 0);
 
@@ -112,14 +112,14 @@ fn has_failed(outcome: &Result<BackupReport, String>) -> bool {
     !outcome.as_ref().is_ok_and(|r| r.failed.is_empty())
 }
 
-pub(crate) fn who() -> Writer {
+fn who() -> Writer {
     Writer { host: "soak".into(), user: "strongroom".into(), program: "soak".into() }
 }
 
 /// The master key of this process: what a password costs is not paid by each life.
 static KEY: OnceLock<MasterKey> = OnceLock::new();
 
-pub(crate) fn key() -> anyhow::Result<MasterKey> {
+fn key() -> anyhow::Result<MasterKey> {
     if let Some(key) = KEY.get() {
         return Ok(key.clone());
     }
@@ -131,7 +131,7 @@ pub(crate) fn key() -> anyhow::Result<MasterKey> {
 
 /// A folder for local databases, in memory where there is one: they wait for the disk at each
 /// commit, and here nothing need outlive the process.
-pub(crate) fn cache() -> anyhow::Result<tempfile::TempDir> {
+fn cache() -> anyhow::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     Ok(match memory.is_dir() {
         true => tempfile::tempdir_in(memory)?,

@@ -56,7 +56,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     problems.extend(documents::problems(&root)?);
     let workloads = workloads::names(&root)?;
     let collections = collections::names(&root)?;
-    let mut tests = BTreeSet::new();
+    let (mut tests, mut lower) = (BTreeSet::new(), 0);
     for file in rust_files(&root)? {
         let text = std::fs::read_to_string(root.join(&file))?;
         problems.extend(stored::problems(&file.display().to_string(), &text, &table));
@@ -70,6 +70,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             &text,
             &manifest.unwrap_or_default(),
         ));
+        lower += usize::from(operations::is_lower(&file.display().to_string(), &text));
         claims::tests(&text, &mut tests);
         let lines = text.lines().count();
         if lines > LINES_MAX {
@@ -93,6 +94,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             }
         }
     }
+    problems.extend(operations::too_many(lower));
     let model = std::fs::read_to_string(root.join("docs/threat-model.md"))?;
     let named = claims::named(&model);
     if named.is_empty() {

@@ -4,7 +4,7 @@
 use super::stage::Stage;
 use reqwest::Method;
 use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
+use strongroom_objects::{Kind, hash_name};
 
 /// What came of it.
 pub(super) struct Assault {
@@ -18,16 +18,11 @@ pub(super) struct Assault {
     pub(super) gave_way: Vec<String>,
 }
 
-/// What an object with these bytes has to be called. An attacker needs no program of ours.
-fn right_name(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
-
 /// Name, verb, path, body, session.
 type Attempt = (String, Method, String, Vec<u8>, Option<u64>);
 
 pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
-    let settings = stage.school.vault()?.server()?;
+    let settings = stage.vault_settings()?;
     let call = |method: Method, path: String, body: Vec<u8>, session: Option<u64>| {
         let mut request = stage
             .http()
@@ -45,21 +40,27 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     let sealed: serde_json::Value = sessions().await?.json().await?;
     let first = sealed[0]["session"].as_u64().unwrap_or(1);
     let mut listed: Vec<String> = Vec::new();
-    for kind in ["keys", "index", "snapshots", "manifests", "data"] {
-        let names: Vec<String> =
-            call(Method::GET, format!("{kind}/"), Vec::new(), None).await?.json().await?;
-        listed.extend(names.iter().take(4).map(|n| format!("{kind}/{n}")));
+    for kind in [Kind::Keys, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Data] {
+        let names: Vec<String> = call(Method::GET, format!("{}/", kind.as_str()), Vec::new(), None)
+            .await?
+            .json()
+            .await?;
+        listed.extend(names.iter().take(4).map(|n| format!("{}/{n}", kind.as_str())));
     }
 
     // Junk with right names: in a session of its own, which it seals, and outside of any.
     let begun: serde_json::Value =
         call(Method::POST, "sessions".into(), Vec::new(), None).await?.json().await?;
     let own = begun["session"].as_u64();
-    for (n, kind) in ["index", "snapshots", "data", "index", "snapshots"].into_iter().enumerate() {
+    for (n, kind) in [Kind::Index, Kind::Snapshots, Kind::Data, Kind::Index, Kind::Snapshots]
+        .into_iter()
+        .enumerate()
+    {
         let junk = format!("junk {n} that no key ever wrote").into_bytes();
         let session = own.filter(|_| n < 4);
         let answer =
-            call(Method::POST, format!("{kind}/{}", right_name(&junk)), junk, session).await?;
+            call(Method::POST, format!("{}/{}", kind.as_str(), hash_name(&junk)), junk, session)
+                .await?;
         a.junk += u32::from(answer.status().is_success());
     }
     let mut attempts: Vec<Attempt> = Vec::new();
@@ -76,7 +77,7 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     attempts.push((
         "add a key file".into(),
         Method::POST,
-        format!("keys/{}", right_name(&key)),
+        format!("keys/{}", hash_name(&key)),
         key,
         own,
     ));
@@ -116,7 +117,7 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     attempts.push((
         "lock readers out".into(),
         Method::POST,
-        format!("locks/{}", right_name(b"lock")),
+        format!("locks/{}", hash_name(b"lock")),
         b"lock".to_vec(),
         None,
     ));
@@ -131,7 +132,7 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     // A push goes on whose session somebody else sealed: what comes late is the next one's junk,
     // and who seals again is told that it is sealed. No sealed session is another one by it.
     let late = b"late junk".to_vec();
-    let name = right_name(&late);
+    let name = hash_name(&late);
     for (method, path, body, session) in [
         (Method::POST, format!("index/{name}"), late, Some(first)),
         (Method::POST, format!("sessions/{first}/seal"), b"again".to_vec(), None),

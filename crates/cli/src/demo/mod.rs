@@ -17,14 +17,13 @@ use graph_sim::DigestRow;
 use servers::arg;
 use stage::Stage;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
+use strongroom_engine::{BackupReport, replicate as copies};
 use strongroom_model::{Clock, Ending, Silent};
 use strongroom_operations::{
-    backup::BackupReport,
-    check::{ReadData, check},
     place::Place,
     plan::{Authority, Operation, guard},
-    replicate::{last_clean, rebuild},
-    restore::{RestoreData, RestoreOutcome},
+    replicate::rebuild,
+    restore::{Action, RestoreData, RestoreOutcome},
 };
 
 #[derive(Args, Clone, Debug)]
@@ -174,7 +173,8 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
 
     // 4. The clean point, from the vault alone.
     let sessions = stage.sessions().await?;
-    let clean = last_clean(&sessions).context("the vault holds no clean session")?;
+    let clean =
+        copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
     let foreign = sessions.iter().filter(|s| !s.vouched).count();
     let view = dir.join("vault-view");
     let laid = servers::once(&[
@@ -201,7 +201,8 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
 
     // 5. Copy 2 again.
     let rebuilt = rebuild(&stage.school, crate::progress::Bar::new(true)).await?;
-    let check = check(&stage.school.copy2()?, ReadData::All, Arc::new(Silent)).await?;
+    let repo = stage.school.repository().await?;
+    let check = crate::edge::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
     say(format!(
         "copy 2 is rebuilt from the vault: {} objects, {}; every byte checked, {} problems",
         rebuilt.sent,
@@ -233,19 +234,19 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
         );
         println!("            ({} lines in all)", plan.rows.len());
     }
-    let left = plan.left.len();
+    let notes = plan.rows.iter().filter(|r| r.action == Action::Remove).count();
     let leave = Authority::of(ready.plan(), by, stage.school.now())?;
     let ready = guard::<RestoreData>(&stage.school, ready).await?;
     let done = RestoreData::apply(&stage.school, ready, leave, Arc::new(Silent)).await?;
     let restored = done.report.restored;
-    let back = restored.items.len();
+    let back = restored.items.len() - notes;
     let after = stage.digest().await?;
     let still = missing(&good, &after);
     let identical = attacked.len() - attacked.iter().filter(|a| still.contains(a)).count();
     let extra = missing(&after, &good);
     say(format!(
-        "restored {back} items: {} as wanted after reading back, {} altered by the service, {} \
-         failed; {left} of the attacker's stay until somebody decides",
+        "restored {back} items and took {notes} of the attacker's away: {} as wanted after reading \
+         back, {} altered by the service, {} failed",
         restored.identical, restored.altered, restored.failed
     ));
     let verdict = restored.failed == 0 && still.len() as u64 <= restored.altered;

@@ -2,7 +2,7 @@
 //! falsely alarmed.
 
 use super::{Demo, stage::Stage};
-use crate::{Global, edge::blocking, output};
+use crate::{Global, output};
 use anyhow::{Context, bail};
 use graph_sim::ATTACKS;
 use serde_json::{Value, json};
@@ -10,8 +10,8 @@ use std::{
     collections::{HashMap, HashSet},
     path::Path,
 };
-use strongroom_model::{Ending, Facts, ItemKind, Role, Verdict};
-use strongroom_operations::browse::Browser;
+use strongroom_engine::clean;
+use strongroom_model::{Ending, ItemKind, Verdict};
 
 struct Outcome {
     name: String,
@@ -126,22 +126,24 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     }
     alarms.sort();
     alarms.dedup();
-    let now = kept(&stage).await?;
+    let repo = stage.school.repository().await?;
+    let (_, latest) = strongroom_operations::snapshots::snapshot(&repo, "latest")?;
+    let now = clean::items(&repo, &latest, "/drives")?;
     // By the path that a file had before it was attacked: an added extension is taken off.
     let mut verdicts: HashMap<String, Verdict> = HashMap::new();
-    for (path, facts) in now.iter().filter(|(_, facts)| facts.kind == ItemKind::File) {
-        let mut parts = path.splitn(5, '/').skip(2);
+    for c in now.iter().filter(|c| c.facts.kind == ItemKind::File) {
+        let mut parts = c.path.splitn(5, '/').skip(2);
         let (user, _drive, rest) =
             (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
         // The directory of somebody is the name with a short id.
         let user = user.rsplit_once('~').map_or(user, |(name, _)| name);
         // The tree's name is cut when the real one is too long.
-        let rest = match (&facts.name, rest.rsplit_once('/')) {
+        let rest = match (&c.facts.name, rest.rsplit_once('/')) {
             (Some(real), Some((dir, _))) => format!("{dir}/{real}"),
             (Some(real), None) => real.clone(),
             (None, _) => rest.to_owned(),
         };
-        let verdict = facts.judgement.as_ref().map_or(Verdict::Clean, |j| j.verdict);
+        let verdict = c.facts.judgement.as_ref().map_or(Verdict::Clean, |j| j.verdict);
         verdicts
             .insert(format!("{user}/{}", rest.strip_suffix(".locked").unwrap_or(&rest)), verdict);
     }
@@ -152,10 +154,7 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     };
     let (mut caught, mut missed) = (attacked_files.iter().filter(|p| is_bad(p)).count(), 0);
     missed += attacked_files.len() - caught;
-    let is_note = |path: &str| {
-        path.rsplit_once('/').is_some_and(|(_, name)| name.starts_with("README_TO_RESTORE"))
-    };
-    let notes = now.iter().filter(|(path, _)| is_note(path)).count();
+    let notes = now.iter().filter(|c| c.node.name.starts_with("README_TO_RESTORE")).count();
     falsely += verdicts
         .iter()
         .filter(|(p, v)| {
@@ -180,26 +179,4 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
         if noticed { caught += attacked } else { missed += attacked }
     }
     Ok(Outcome { name: name.to_owned(), attacked, caught, missed, falsely, alarms })
-}
-
-/// The items of drives in the newest snapshot: the path of each, and what is kept of it besides.
-async fn kept(stage: &Stage) -> anyhow::Result<Vec<(String, Facts)>> {
-    let browser = Browser::open(&stage.school.copy2()?).await?;
-    let all = blocking(move || {
-        let mut all = Vec::new();
-        browser.list(&browser.one("latest")?, "/drives", true, &mut |entry| all.push(entry))?;
-        Ok(all)
-    })
-    .await?;
-    let mut items = Vec::new();
-    for entry in all {
-        match entry.record {
-            Ok(Some(facts)) if facts.kind.role() == Role::Item => {
-                items.push((entry.path.as_str().to_owned(), facts));
-            }
-            Ok(_) => {}
-            Err(why) => bail!("what is kept of {} cannot be read: {why}", entry.path.line()),
-        }
-    }
-    Ok(items)
 }

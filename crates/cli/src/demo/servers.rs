@@ -10,6 +10,7 @@ use std::{
     process::Stdio,
     sync::Arc,
 };
+use strongroom_custody::VaultPolicy;
 use strongroom_model::Ending;
 use strongroom_vault::{CredentialRight, Enrol, HoldEntry, RepoSettings, Vault, new_custodian};
 use tokio::{
@@ -104,7 +105,7 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<Ending> {
                 card: serde_json::from_slice(&std::fs::read(&card)?)?,
                 custodians: custodians.into_iter().collect::<Result<_, _>>()?,
                 quorum: 2,
-                policy: Default::default(),
+                policy: VaultPolicy::default(),
                 settings,
                 credentials: vec![("push".to_owned(), CredentialRight::Push)],
             };

@@ -15,15 +15,15 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
+use strongroom_engine::{BackupReport, replicate as copies};
+use strongroom_objects::{Key, Kind, VaultRest};
 use strongroom_operations::{
     Host, School,
-    backup::BackupReport,
-    files, keys,
-    place::{Doing, ObjectKey, ObjectKind, Place},
-    replicate::{CheckedSession, ReplicateReport, Replicated, replicate, sessions_by_password},
+    files::secrets,
+    place::{Doing, Place},
     restore::{RestoreDataRequest, RestoreInto},
-    vault::card,
 };
+use strongroom_repository::Repository;
 
 /// Name of the demonstration's tenant, repository and vault.
 pub(crate) const SCHOOL: &str = "riverside";
@@ -74,7 +74,8 @@ impl Stage {
         getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
         servers::write_private(&dir.join("password"), &hex::encode(password))?;
         let lies = match &args.copy2 {
-            Some(file) => files::read_text(file, COPY2_BYTES_MAX)?,
+            Some(file) => strongroom_objects::read_regular_text(file, COPY2_BYTES_MAX)
+                .with_context(|| format!("{} cannot be read", file.display()))?,
             None => "path = \"copy2\"".to_owned(),
         };
         let sim = servers::start(&sim).await?;
@@ -84,14 +85,21 @@ impl Stage {
         std::fs::write(&config, config_text(&ready, &lies, None)?)?;
         let host = Arc::new(Host { clock: clock.clone(), ..host::found().as_ref().clone() });
         let copy2 = only_school(&config, dir.join("cache"), &host)?.copy2()?;
-        if let Place::Folder(path) = &copy2.place(Doing::Usual)?
+        let (place, password) = copy2.place_and_password(Doing::Usual)?;
+        if let Place::Folder(path) = &place
             && path.read_dir().is_ok_and(|mut rows| rows.next().is_some())
         {
             bail!("{} is not empty, and the attack takes all of copy 2 away", path.display());
         }
-        keys::make(&copy2, false, None).await?;
+        let (store, cache) = (place.open()?, dir.join("cache"));
+        let card = blocking(move || {
+            let writer = copy2.host().writer();
+            let repo = Repository::init(store, &password, &cache, writer, copy2.now())?;
+            Ok(strongroom_engine::publish::card(&repo)?)
+        })
+        .await?;
         let card_file = dir.join("school.card");
-        std::fs::write(&card_file, serde_json::to_vec(&card(&copy2).await?)?)?;
+        std::fs::write(&card_file, serde_json::to_vec(&card)?)?;
         let enrol = [
             "enrol",
             "--dir",
@@ -122,7 +130,7 @@ impl Stage {
         let store = self.copy2()?.open()?;
         blocking(move || {
             let mut sum = (0, 0);
-            for kind in ObjectKind::REPLICATED {
+            for kind in Kind::REPLICATED {
                 for entry in store.list(kind)? {
                     sum = (sum.0 + 1, sum.1 + entry.size_bytes);
                 }
@@ -141,9 +149,9 @@ impl Stage {
         }
         let store = place.open()?;
         blocking(move || {
-            for kind in ObjectKind::REPLICATED {
+            for kind in Kind::REPLICATED {
                 for entry in store.list(kind)? {
-                    store.remove(&ObjectKey::new(kind, &entry.name)?)?;
+                    store.remove(&Key::new(kind, &entry.name)?)?;
                 }
             }
             Ok(())
@@ -238,17 +246,29 @@ impl Stage {
         .await
     }
 
-    pub(crate) async fn replicate(&self) -> anyhow::Result<ReplicateReport> {
-        let (copy2, vault) = (self.school.copy2()?, self.school.vault()?);
-        match replicate(&copy2, vault, Bar::new(true)).await? {
-            Replicated::Session(report) => Ok(report),
-            Replicated::Bucket(_) => bail!("the demonstration's vault has a server"),
-        }
+    pub(crate) async fn replicate(&self) -> anyhow::Result<copies::ReplicateReport> {
+        let repo = self.school.repository().await?;
+        let settings = self.vault_settings()?;
+        blocking(move || {
+            Ok(copies::to_vault(&repo, &mut VaultRest::new(settings)?, Bar::new(true).as_ref())?)
+        })
+        .await
+    }
+
+    pub(crate) fn vault_settings(&self) -> anyhow::Result<strongroom_objects::VaultSettings> {
+        Ok(self.school.vault()?.server()?)
     }
 
     /// The vault's sessions, judged with the key that the vault itself keeps under the password.
-    pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<CheckedSession>> {
-        Ok(sessions_by_password(&self.school).await?)
+    pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<copies::CheckedSession>> {
+        let settings = self.vault_settings()?;
+        let password = secrets::read(&self.dir.join("password"), &self.school.host().accounts)?;
+        blocking(move || {
+            let vault = VaultRest::new(settings)?;
+            let key = Repository::key_of(&vault, &password)?;
+            Ok(copies::sessions(&vault, &key)?)
+        })
+        .await
     }
 
     /// Number and bytes of the files in a folder of the stage.

@@ -27,8 +27,8 @@ pub(crate) struct Recover {
     /// New folder for copy 2, or the name of a repository of the configuration.
     #[arg(long)]
     to: PathBuf,
-    /// File with the new password of copy 2, which is made with one where it is not there; needed
-    /// with shares. With a password, that one opens copy 2 again.
+    /// File with the new password of copy 2; needed with shares. With a password, that one opens
+    /// copy 2 again.
     #[arg(long, value_name = "FILE", required_unless_present = "password_file")]
     new_password_file: Option<PathBuf>,
     /// The vault as it was at this session; the newest by default. Only what the last session holds
@@ -86,13 +86,6 @@ impl Recover {
 pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending> {
     let request = args.request(global)?;
     let recovery = Recovery::prepare(&global.host, global.cache()?, request)?;
-    if let Some(file) = recovery.made_password() {
-        eprintln!(
-            "{} was not there and is made, with a new password: it opens copy 2; keep it elsewhere \
-             too",
-            file.display()
-        );
-    }
     if recovery.believes_nobody() {
         eprintln!(
             "without the vault's log: what lies there is taken, whoever put it there and whatever \

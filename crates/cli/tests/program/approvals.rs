@@ -38,7 +38,7 @@ fn three_processes_with_three_keys_carry_out_one_plan() {
 
     // Before anybody is enrolled one person acts alone, and is told so.
     assert!(ends(&["approver", "list"], 0).contains("one person acts alone"));
-    let dry = ["forget", "--keep-hourly", "1", "--keep-within-hours", "0", "--dry-run"];
+    let dry = ["forget", "--keep-hourly", "1", "--dry-run"];
     assert!(ends(&dry, 0).contains("one person acts alone"));
     assert_eq!(json(&dry, 0)["alone"], true);
 
@@ -59,18 +59,7 @@ fn three_processes_with_three_keys_carry_out_one_plan() {
     let before = count();
     let ask = |who: &str| {
         let key = file(who);
-        let args = [
-            "forget",
-            "--keep-hourly",
-            "1",
-            "--keep-within-hours",
-            "0",
-            "--yes",
-            "--by",
-            who,
-            "--key",
-            &key,
-        ];
+        let args = ["forget", "--keep-hourly", "1", "--yes", "--by", who, "--key", &key];
         json(&args, 6)["plan"].as_str().unwrap().to_owned()
     };
     let id = ask("Ada");

@@ -238,7 +238,7 @@ fn no_name_in_a_repository_forges_a_line() {
         &["history", &path],
         &["hold", "add", &second, "--reason", NAME],
         &["hold", "list"],
-        &["forget", "--keep-daily", "1", "--keep-within-hours", "0", "--dry-run"],
+        &["forget", "--keep-daily", "1", "--dry-run"],
     ];
     let commands: &[&[&str]] = &[
         &["ls", &second, NAME],

@@ -13,7 +13,6 @@ mod change_parts;
 mod configured;
 mod exits;
 mod foreign;
-mod incident;
 mod interrupted;
 mod kills;
 mod looking;

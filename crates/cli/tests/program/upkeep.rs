@@ -132,32 +132,25 @@ fn forgetting_and_pruning_plan_first_and_leave_the_rest_whole() {
     assert!(
         !none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no retention")
     );
-    let plan: Value = serde_json::from_str(&ok(&[
-        "--json",
-        "forget",
-        "--keep-hourly",
-        "1",
-        "--keep-within-hours",
-        "0",
-        "--dry-run",
-    ]))
-    .unwrap();
+    let plan: Value =
+        serde_json::from_str(&ok(&["--json", "forget", "--keep-hourly", "1", "--dry-run"]))
+            .unwrap();
     let gone = plan["remove"].as_array().unwrap().len();
     assert!((2..=3).contains(&gone), "{plan}");
     assert_eq!(snapshots().len(), 4, "a dry run changes nothing");
-    let asked = run(&["forget", "--keep-hourly", "1", "--keep-within-hours", "0"]);
+    let asked = run(&["forget", "--keep-hourly", "1"]);
     assert!(!asked.status.success(), "nobody sits there to be asked");
     // The first one is evidence.
     let first = snapshots()[0]["id"].as_str().unwrap().to_owned();
     ok(&["hold", "add", &first, "--reason", "case 7"]);
     assert!(ok(&["hold", "list"]).contains("case 7"));
-    ok(&["forget", "--keep-hourly", "1", "--keep-within-hours", "0", "--yes"]);
+    ok(&["forget", "--keep-hourly", "1", "--yes"]);
     assert!(snapshots().iter().any(|s| s["id"] == first.as_str()));
     // A hold is no backup.
     assert!(ok(&["--json", "ls", "latest"]).contains("/mail"));
     let holds: Value = serde_json::from_str(&ok(&["--json", "hold", "list"])).unwrap();
     ok(&["hold", "release", holds[0]["hold"].as_str().unwrap(), "--yes"]);
-    ok(&["forget", "--keep-hourly", "1", "--keep-within-hours", "0", "--yes"]);
+    ok(&["forget", "--keep-hourly", "1", "--yes"]);
     assert!(snapshots().iter().all(|s| s["id"] != first.as_str()));
     let before = school.objects();
     ok(&["prune", "--grace-hours", "0", "--max-unused", "0", "--dry-run"]);
@@ -184,15 +177,7 @@ fn a_plan_that_is_kept_is_carried_out_once_by_whichever_process_comes_first() {
     let json = |args: &[&str]| serde_json::from_str::<Value>(&ok(args)).unwrap();
     let count = || json(&["--json", "snapshots"]).as_array().unwrap().len();
     assert_eq!(json(&["--json", "plan", "list"]), serde_json::json!([]));
-    let kept = json(&[
-        "--json",
-        "forget",
-        "--keep-hourly",
-        "1",
-        "--keep-within-hours",
-        "0",
-        "--save-plan",
-    ]);
+    let kept = json(&["--json", "forget", "--keep-hourly", "1", "--save-plan"]);
     let id = kept["plan"].as_str().unwrap();
     assert_eq!(count(), 4, "a plan that is kept changes nothing");
     assert!(ok(&["plan", "list"]).contains("waits"));
@@ -220,12 +205,7 @@ fn a_plan_that_is_kept_is_carried_out_once_by_whichever_process_comes_first() {
     assert_eq!((&rows[0]["state"], &rows[0]["plan"]), (&"done".into(), &id.into()));
     assert_eq!(rows[0]["applied"]["done"], gone);
     let says = ok(&["plan", "show", id]);
-    assert!(
-        says.contains(
-            "asks    keep the newest, and the newest clean, of each of 1 hour; let the rest go\n"
-        ),
-        "{says}"
-    );
+    assert!(says.contains("asks    policy.policy.hourly: 1\n"), "{says}");
     assert!(says.contains(&format!("{gone} steps, 0 not")), "{says}");
     let unset = school.run(&["plan", "apply", "", "--yes"]);
     assert_eq!(unset.status.code(), Some(1), "no word names no plan");

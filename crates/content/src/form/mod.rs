@@ -380,11 +380,6 @@ pub(crate) fn look(v: &View<'_>) -> Look {
         | Kind::Tar => packed::look(&mut l, v),
         Kind::Cfb => cfb::look(&mut l, v),
         Kind::None => plain(&mut l, v),
-        // A password safe: all of it is hidden, and new with each save.
-        Kind::Other if v.head.starts_with(KEEPASS) => {
-            l.traits.protected = true;
-            (l.payload, l.hidden) = (v.length, v.length);
-        }
         _ => {
             let rest = v.from(64.min(v.length));
             l.weigh(rest, v.length);
@@ -399,9 +394,6 @@ pub(crate) fn look(v: &View<'_>) -> Look {
     }
     l
 }
-
-/// How KeePass files begin.
-const KEEPASS: &[u8] = b"\x03\xd9\xa2\x9a";
 
 /// Text, or nothing that is known.
 fn plain(l: &mut Look, v: &View<'_>) {

@@ -480,10 +480,7 @@ fn throughout(case: &mut Case<'_>, was: &ContentRecord, (kept, all): (usize, usi
     // Sound and pictures that are not packed stay as long as they were whatever is done to them.
     let raw = matches!(was.kind, Kind::Wav | Kind::Bmp | Kind::Tiff | Kind::Riff | Kind::Sqlite)
         || was.kind.is_text();
-    // What hides all of it is new with each save, and often as long.
-    let hides =
-        was.kind == now.kind && (was.kind.is_cipher() || was.is_protected && now.is_protected);
-    if now.length != was.length || proven || raw || hides || !pieces.is_none(6) {
+    if now.length != was.length || proven || raw || !pieces.is_none(6) {
         return;
     }
     let words = format!(

@@ -1,7 +1,6 @@
 //! What is measured: anything that judges a version, with the one before it or without.
 
-use sha2::{Digest, Sha256};
-use strongroom_content::{ContentExaminer, ContentRecord, Version as Judged, judge};
+use strongroom_engine::{JudgedContent, judge};
 use strongroom_model::Verdict;
 
 /// A file's name and bytes.
@@ -25,31 +24,22 @@ pub(crate) trait Judge: Sync {
 }
 
 /// The first is taken where none is named.
-pub(crate) const ALL: &[&dyn Judge] = &[&ByContent];
+pub(crate) const ALL: &[&dyn Judge] = &[&ByBytes];
 
-/// `strongroom_content::judge`, as each backup calls it. A backup makes each record once; here both
-/// count.
-struct ByContent;
+/// `strongroom_engine::judge`, as each backup calls it.
+struct ByBytes;
 
-impl Judge for ByContent {
+impl Judge for ByBytes {
     fn name(&self) -> &'static str {
-        "content"
+        "engine"
     }
 
     fn judge(&self, now: Version<'_>, before: Option<Version<'_>>) -> Answer {
-        let (record, earlier) = (record(now.bytes), before.map(|b| (b.name, record(b.bytes))));
-        let before = earlier.as_ref().map(|(name, record)| Judged { name, record });
-        let found = judge(Judged { name: now.name, record: &record }, before);
-        let reasons = found.judgement().reasons;
-        Answer {
-            verdict: found.verdict,
-            reasons: reasons.iter().map(|r| format!("{r:?}")).collect(),
-        }
+        let j = judge(content(now), before.map(content));
+        Answer { verdict: j.verdict, reasons: j.reasons.iter().map(|r| format!("{r:?}")).collect() }
     }
 }
 
-fn record(bytes: &[u8]) -> ContentRecord {
-    let mut examiner = ContentExaminer::new();
-    examiner.push(bytes);
-    examiner.finish(&Sha256::digest(bytes).into())
+fn content(v: Version<'_>) -> JudgedContent<'_> {
+    JudgedContent { name: v.name, bytes: v.bytes }
 }

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use strongroom_model::Verdict;
+use strongroom_model::{Verdict, limits};
 use tally::{Cost, Report};
 
 /// The names that a damaged file is tried under.
@@ -85,8 +85,12 @@ fn run(judge: &dyn Judge, place: &Path, case: &Case, report: &mut Report) {
     }
 }
 
+/// The bytes that the product has at hand of a file.
 fn load(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap_or_else(|e| panic!("{} cannot be read: {e}", path.display()))
+    let mut bytes =
+        std::fs::read(path).unwrap_or_else(|e| panic!("{} cannot be read: {e}", path.display()));
+    bytes.truncate(limits::JUDGE_BYTES_MAX as usize);
+    bytes
 }
 
 /// The better of two rounds counts: other programs run on the machine too.

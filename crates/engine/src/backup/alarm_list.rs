@@ -104,7 +104,7 @@ fn standing(list: &AlarmList, in_snapshot_of: Timestamp) -> Vec<StandingAlarm> {
 
 /// A snapshot's list of alarms. One that cannot be read counts as an alarm; one of a newer form
 /// stops the run, before anything is committed on top of it.
-pub(crate) fn kept(repo: &Repository, snapshot: &Snapshot) -> Result<Record<AlarmList>, Error> {
+fn kept(repo: &Repository, snapshot: &Snapshot) -> Result<Record<AlarmList>, Error> {
     let path = format!("/{}/{}", layout::TENANT, layout::ALARMS);
     let bytes = match repo.node_at(&snapshot.tree, &path) {
         Ok(node) => repo.read_record(&node)?,
@@ -177,7 +177,7 @@ impl Earlier {
     }
 
     /// Whether an unfinished run is what was going on then.
-    pub(super) fn is_of_unfinished(&self, at: Option<Timestamp>) -> bool {
+    fn is_of_unfinished(&self, at: Option<Timestamp>) -> bool {
         self.unfinished.is_some_and(|began| at >= Some(began))
     }
 

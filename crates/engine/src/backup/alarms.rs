@@ -1,18 +1,9 @@
 //! What the pattern of a run says, beyond the verdicts on single versions.
 
-use super::{
-    behaviour::Counted,
-    calendar::{Calendar, EventKind},
-    count,
-    run::Run,
-    seen::Of,
-    sums::{self, Class, Judged},
-    tally,
-};
-use crate::{Error, layout, owner_dirs};
-use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{Alarm, AlarmKind, AlarmSeverity, ItemId, Row};
-use strongroom_repository::{Cut, Node};
+use super::{count, run::Run};
+use crate::owner_dirs;
+use std::collections::BTreeMap;
+use strongroom_model::{Alarm, AlarmKind, AlarmSeverity};
 use strongroom_workloads::workload::Profile;
 
 /// What an alarm is about that is of nobody alone.
@@ -46,117 +37,23 @@ fn of_deletions(deleted: u64, before: u64) -> Option<AlarmSeverity> {
     }
 }
 
-/// An alarm that stands is raised again when it speaks of so many times more.
-const AGAIN: (u64, u64) = (5, 4);
-
-/// What alarms call an owner: several sites may have one title.
-fn scopes(patterns: &[(ItemId, Of)]) -> Vec<String> {
-    let mut called: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for (_, of) in patterns {
-        *called.entry((of.name.as_str(), of.profile.name)).or_default() += 1;
-    }
-    let scope = |(id, of): &(ItemId, Of)| match called.get(&(of.name.as_str(), of.profile.name)) {
-        Some(2..) => owner_dirs::named(&of.name, id),
-        _ => of.name.clone(),
-    };
-    patterns.iter().map(scope).collect()
-}
-
 impl Run {
-    /// What goes into the sums of 30 days, and content that several items got.
-    fn counted(&self, patterns: &[(ItemId, Of)]) -> (Vec<Counted>, BTreeSet<u64>) {
-        let tallies: Vec<&tally::Tally> =
-            patterns.iter().map(|(_, of)| &of.pattern.tally).collect();
-        let (summed, equal) = tally::sums(&tallies, &self.behaviour);
-        let all = patterns.iter().zip(scopes(patterns)).zip(summed);
-        let counted = all.map(|(((id, of), scope), summed)| Counted {
-            owner: id.clone(),
-            scope,
-            profile: of.profile,
-            live: of.pattern.before(),
-            summed,
-        });
-        (counted.collect(), equal)
-    }
-
-    fn judged<'c>(&self, calendar: &'c Calendar) -> Judged<'c> {
-        let (today, is_of_all) = (calendar.day(self.began), self.options.users.is_empty());
-        Judged { today, calendar, is_of_all }
-    }
-
-    /// What is announced is told, and is no attack.
-    fn explain(&self, raised: &mut [Alarm]) {
-        let calendar = self.options.calendar.clone().unwrap_or_default();
-        let by = self.judged(&calendar);
-        let deletions = by.announced(|event| Class::Absence.is_explained_by(event));
-        let leavers = by.announced(|event| event == EventKind::Rollover);
-        for alarm in raised.iter_mut().filter(|a| a.severity == AlarmSeverity::High) {
-            let why = match alarm.kind {
-                AlarmKind::MassDelete | AlarmKind::MailboxPurge => &deletions,
-                AlarmKind::UserGone => &leavers,
-                _ => continue,
-            };
-            if let Some(why) = why {
-                alarm.severity = AlarmSeverity::Notice;
-                alarm.text = format!("{}{why}", alarm.text.as_str()).into();
-            }
-        }
-    }
-
-    /// What the sums of 30 days say, but for what is said already.
-    fn judge_sums(&self, counted: &[Counted], raised: &[Alarm]) -> Vec<Alarm> {
-        let calendar = self.options.calendar.clone().unwrap_or_default();
-        let by = self.judged(&calendar);
-        let mut found = sums::judge(&self.behaviour.lots(counted, by.today), &by);
-        let stand = self.earlier.open.iter().chain(&self.earlier.borne).filter_map(Row::known);
-        let stand: Vec<&Alarm> = stand.collect();
-        found.retain(|a| {
-            let is_same = |b: &Alarm| b.is_as(a) && b.severity >= a.severity;
-            let is_more = |b: &Alarm| a.items * AGAIN.1 >= b.items * AGAIN.0;
-            let is_unfinished = |b: &Alarm| self.earlier.is_of_unfinished(b.last);
-            let stands = stand.iter().any(|b| is_same(b) && !is_more(b) && !is_unfinished(b));
-            !stands && !raised.iter().any(is_same)
-        });
-        found
-    }
-
-    /// Keeps the sums with what was counted since the last finished snapshot. Where nothing
-    /// happened nothing is written.
-    pub(super) fn put_behaviour(&self) -> Result<(), Error> {
-        let patterns = self.seen(|seen| seen.patterns());
-        let (counted, equal) = self.counted(&patterns);
-        let calendar = self.options.calendar.clone().unwrap_or_default();
-        let mut record = self.behaviour.clone();
-        let has_more = record.value.add(&counted, &equal, calendar.day(self.began));
-        let path = [layout::TENANT, layout::BEHAVIOUR];
-        if !has_more && !self.was_closed && self.found(&path)?.is_some() {
-            return Ok(());
-        }
-        let stored = self.repo.put_content(&record.to_bytes()?, Cut::Plain)?;
-        let (name, at) = (layout::BEHAVIOUR, self.began);
-        self.put(&path[..1], Node::file(name, stored.content, stored.size_bytes, at))
-    }
-
-    /// Raises the alarm that what was counted in the last 30 days is not known.
-    pub(super) fn tell_lost_sums(&self, why: Option<String>) {
-        let Some(why) = why else { return };
-        let text = format!("slow attacks of the last 30 days may not be seen: {why}");
-        let alarm = Alarm::new(AlarmKind::SumsLost, AlarmSeverity::High, EVERYBODY, text, 1);
-        if !self.earlier.was_looked_at(&alarm) {
-            self.alarm(alarm);
-        }
-    }
-
     /// The alarms that follow from what happened to each owner's things since the last finished
     /// snapshot, but for those that a run raised which was broken off, and that somebody looked at.
     pub(super) fn judge_patterns(&self) -> Vec<Alarm> {
         let mut raised = Vec::new();
         let patterns = self.seen(|seen| seen.patterns());
-        let (counted, _) = self.counted(&patterns);
-        for ((_, of), c) in patterns.iter().zip(&counted) {
-            let (profile, p, user) = (of.profile, &of.pattern, &c.scope);
-            // What stands elsewhere now was moved.
-            let deleted = p.deleted.saturating_sub(c.summed.moved);
+        let mut called: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        for (_, of) in &patterns {
+            *called.entry((of.name.as_str(), of.profile.name)).or_default() += 1;
+        }
+        for (id, of) in &patterns {
+            let (profile, p) = (of.profile, &of.pattern);
+            // Several sites may have one title.
+            let user = match called.get(&(of.name.as_str(), profile.name)) {
+                Some(2..) => owner_dirs::named(&of.name, id),
+                _ => of.name.clone(),
+            };
             let mut raise = |kind, severity, items: u64, text: String| {
                 let text = format!("{user}: {text}");
                 let alarm = Alarm::new(kind, severity, user.as_str(), text, items);
@@ -195,10 +92,10 @@ impl Run {
                     format!("{} of {} files got another extension", p.renamed(), p.before()),
                 );
             }
-            if let Some(severity) = of_deletions(deleted, p.before()) {
-                let before = p.before();
-                let text = format!("{deleted} of {before} {} were deleted", profile.items);
-                raise(profile.deletions, severity, deleted, text);
+            if let Some(severity) = of_deletions(p.deleted, p.before()) {
+                let (gone, before) = (p.deleted, p.before());
+                let text = format!("{gone} of {before} {} were deleted", profile.items);
+                raise(profile.deletions, severity, p.deleted, text);
             }
             if p.flushed >= FLUSHED_MIN || (p.flushed > 0 && p.encrypted > 0) {
                 raise(
@@ -210,13 +107,13 @@ impl Run {
             }
         }
         // Everybody a little is a purge too.
-        let mut shares: BTreeMap<&str, (&Profile, u64, u64)> = BTreeMap::new();
-        for ((_, of), c) in patterns.iter().zip(&counted) {
-            let sum = shares.entry(of.profile.name).or_insert((of.profile, 0, 0));
-            sum.1 += of.pattern.deleted.saturating_sub(c.summed.moved);
+        let mut sums: BTreeMap<&str, (&Profile, u64, u64)> = BTreeMap::new();
+        for (_, of) in &patterns {
+            let sum = sums.entry(of.profile.name).or_insert((of.profile, 0, 0));
+            sum.1 += of.pattern.deleted;
             sum.2 += of.pattern.before();
         }
-        for (profile, deleted, before) in shares.into_values() {
+        for (profile, deleted, before) in sums.into_values() {
             let kind = profile.deletions;
             let is_of_it = |a: &Alarm| a.workload.as_deref() == Some(profile.name);
             let told = raised
@@ -243,9 +140,6 @@ impl Run {
                 gone,
             ));
         }
-        self.explain(&mut raised);
-        let slow = self.judge_sums(&counted, &raised);
-        raised.extend(slow);
         let throttled = self.client.budget().report().throttled;
         if throttled >= THROTTLED_MIN && !alarms.iter().any(|a| a.kind == AlarmKind::BudgetEaten) {
             raised.push(Alarm::new(

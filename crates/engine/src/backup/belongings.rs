@@ -1,6 +1,6 @@
 //! What one owner has of one workload: its collections, what left them, and the links, last.
 
-use super::{place::Away, round::Reading, run::Run, tally::Went};
+use super::{round::Reading, run::Run};
 use crate::{
     Error,
     catalog::{self, CatalogPlace},
@@ -188,7 +188,6 @@ impl Belongings {
             let told = run.unreadable(self.id_of(id), &scope, e);
             run.coverage(&self.owner.name, place, None, Some(&told.why));
         }
-        self.overrule_stored(open.iter().map(|o| &o.collection))?;
         let all_went = self.read_collections(&open, &gone, &found).await?;
         let changed = found.changed || moved;
         if let Some(cursor) = found.cursor {
@@ -274,7 +273,7 @@ impl Belongings {
         let above = parent.map(|c| c.path.clone()).unwrap_or_default();
         let above_id = parent.map(|c| c.id.0.clone()).unwrap_or_default();
         let wanted = head.directory.as_ref().unwrap_or(&head.name);
-        let mut name = fit_name(wanted, &head.id.0, layout::RESERVED).0;
+        let mut name = fit_name(wanted, &head.id.0, layout::LISTS).0;
         let is_new = !stored.iter().any(|c| c.id == head.id);
         let is_free = |name: &str| -> Result<bool, Error> {
             let at = layout::join(&above, name);
@@ -288,7 +287,7 @@ impl Belongings {
             if is_free(&name)? {
                 break;
             }
-            name = fit_name(&format!("{wanted}~{apart}"), &head.id.0, layout::RESERVED).0;
+            name = fit_name(&format!("{wanted}~{apart}"), &head.id.0, layout::LISTS).0;
         }
         let path = layout::join(&above, &name);
         let real = (name != head.name).then(|| head.name.clone());
@@ -389,14 +388,8 @@ impl Belongings {
                 true => self.truly_gone(left).await?,
                 false => left.into_iter().collect(),
             };
-            // What stands in a folder that goes went with it, in whatever order they are told.
-            let mut folders_first = Vec::new();
             for id in ids {
-                folders_first.push((!self.is_container(&o.collection, &id)?, id));
-            }
-            folders_first.sort();
-            for (_, id) in folders_first {
-                self.count_deleted(&o.collection, &self.take_away(&o.collection, &id)?);
+                self.count_deleted(&id, self.take_away(&o.collection, &id)?);
             }
             // Names that were taken by something that is gone now.
             for row in std::mem::take(crowded) {
@@ -410,12 +403,7 @@ impl Belongings {
                 let closed = self.close(c)?;
                 run.count_deleted(closed);
                 // One that is made anew in the place of another is no deletion.
-                if !has_new {
-                    self.pattern(|p| {
-                        p.deleted += closed;
-                        p.tally.cleared(closed);
-                    });
-                }
+                self.pattern(|p| p.deleted += if has_new { 0 } else { closed });
                 continue;
             }
             all_went &= self.remove_collection(c, unsure || !all_went).await?;
@@ -502,17 +490,16 @@ impl Belongings {
         self.stored_collections(&c.path, &mut others)?;
         if ids.len() < all || !others.is_empty() {
             for id in &ids {
-                self.count_deleted(c, &self.take_away(c, id)?);
+                self.count_deleted(id, self.take_away(c, id)?);
             }
             return Ok(false);
         }
-        let going = self.going_below(&self.path(&c.path), &c.id.0)?;
         let part = self.part(&c.id);
         for id in ids.iter().chain([&c.id]) {
             self.run.catalog.forget(&part, &id.0);
         }
         self.run.remove(&layout::refs(&self.path(&c.path)))?;
-        self.count_gone(c, going);
+        ids.iter().for_each(|id| self.count_deleted(id, 1));
         Ok(true)
     }
 
@@ -529,35 +516,12 @@ impl Belongings {
         Ok(ids.len() as u64)
     }
 
-    /// In the step in which it went, with so many items.
-    fn count_deleted(&self, c: &Collection, away: &Away) {
-        self.run.count_deleted(away.items());
-        // That was deleted before.
-        if self.workload.holds_remains(&c.facts) {
-            return;
-        }
-        match away {
-            Away::Nothing => {}
-            Away::Item(went) => self.went(std::iter::once(went)),
-            Away::Container(items) => self.went(items.iter().map(|(_, went)| went)),
-        }
-    }
-
-    /// The same, of what went with its collection.
-    fn count_gone(&self, c: &Collection, items: Vec<(ItemId, Went)>) {
-        self.run.count_deleted(items.len() as u64);
-        if !self.workload.holds_remains(&c.facts) {
-            self.went(items.iter().map(|(_, went)| went));
-        }
-    }
-
-    pub(super) fn went<'w>(&self, items: impl Iterator<Item = &'w Went>) {
-        self.pattern(|p| {
-            for went in items {
-                p.deleted += 1;
-                p.tally.went(went.clone());
-            }
-        });
+    /// In the step in which it went, with so many items. What a restore of ours deleted is told,
+    /// and is no sign of an attack.
+    fn count_deleted(&self, id: &ItemId, items: u64) {
+        self.run.count_deleted(items);
+        let is_ours = self.run.options.removed_by_us.contains(id);
+        self.pattern(|p| p.deleted += if is_ours { 0 } else { items });
     }
 
     pub(super) fn pattern<T>(&self, change: impl FnOnce(&mut super::seen::Pattern) -> T) -> T {

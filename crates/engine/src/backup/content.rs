@@ -1,25 +1,18 @@
 //! What an item holds: its content, its older versions, and what is thought of them.
 
-use super::{
-    belongings::Belongings,
-    messages::{self, CleanMessage},
-    place::Begun,
-    run::Run,
-    tally::{self, Came, Changed, Count},
-    versions::{Called, judged},
-};
-use crate::{Error, known, layout};
-use jiff::Timestamp;
+use super::{belongings::Belongings, place::Begun, run::Run};
+use crate::{Error, JudgedContent as Judged, judge, layout};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use strongroom_content::{ContentExaminer, ContentRecord, judge_message, name_before};
-use strongroom_model::{Facts, ItemId, Judgement, Verdict, VerdictReason};
-use strongroom_repository::{ContentStream, Cut, Node, Repository, Stored};
+use strongroom_model::{
+    Facts, FileState, ItemId, ItemKind, Judgement, Verdict, VerdictReason, fit_name, limits,
+};
+use strongroom_repository::{ContentStream, Cut, Found, Node, Repository, Stored};
 use strongroom_workloads::workload::{
-    Collection, Compared, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item,
-    Judged, Put, Refused,
+    Collection, Content, ContentStore, ContentWriter, Failure, Fetched, Form, Item, OlderPut, Put,
+    Refused,
 };
 
 /// What stopped the reading of one item.
@@ -64,35 +57,27 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A content that is in the repository, and what is known of it where it is judged.
-struct Kept {
-    stored: Stored,
-    record: Option<ContentRecord>,
-}
-
 /// The repository as a workload sees it while one item is fetched.
 pub(super) struct Pieces {
     repo: Arc<Repository>,
-    is_judged: bool,
-    kept: Mutex<Vec<Kept>>,
+    /// Bytes from the beginning of each content that are kept for the judge.
+    head_bytes: usize,
+    stored: Mutex<Vec<Stored>>,
     refused: Mutex<Option<Error>>,
 }
 
 impl Pieces {
     fn new(repo: Arc<Repository>, is_judged: bool) -> Self {
-        Self { repo, is_judged, kept: Mutex::default(), refused: Mutex::default() }
+        let head_bytes = if is_judged { limits::JUDGE_BYTES_MAX as usize } else { 0 };
+        let (stored, refused) = (Mutex::default(), Mutex::default());
+        Self { repo, head_bytes, stored, refused }
     }
 
-    fn examiner(&self) -> Option<ContentExaminer> {
-        self.is_judged.then(ContentExaminer::new)
-    }
-
-    fn keep(&self, stored: Stored, examiner: Option<ContentExaminer>) -> Put {
-        let record = examiner.map(|e| e.finish(&stored.sha256.0));
-        let mut all = lock(&self.kept);
+    fn keep(&self, stored: Stored, head: Vec<u8>) -> Put {
+        let mut all = lock(&self.stored);
         let (size_bytes, sha256) = (stored.size_bytes, stored.sha256.to_string());
-        all.push(Kept { stored, record });
-        Put { number: all.len() - 1, size_bytes, sha256 }
+        all.push(stored);
+        Put { number: all.len() - 1, size_bytes, sha256, head }
     }
 
     fn refuse(&self, e: strongroom_repository::Error) -> Refused {
@@ -101,21 +86,10 @@ impl Pieces {
     }
 
     /// The pieces of a content.
-    pub(super) fn node(
-        &self,
-        put: &Put,
-        name: &str,
-        modified: jiff::Timestamp,
-    ) -> Result<Node, Error> {
-        let all = lock(&self.kept);
-        let kept = all.get(put.number).ok_or_else(|| Error::Task("a content is lost".into()))?;
-        let Stored { content, size_bytes, .. } = &kept.stored;
-        Ok(Node::file(name, content.clone(), *size_bytes, modified))
-    }
-
-    /// What is known of a content; nothing of what is not judged. It is given once.
-    pub(super) fn record(&self, put: &Put) -> Option<ContentRecord> {
-        lock(&self.kept).get_mut(put.number)?.record.take()
+    fn node(&self, put: &Put, name: &str, modified: jiff::Timestamp) -> Result<Node, Error> {
+        let all = lock(&self.stored);
+        let stored = all.get(put.number).ok_or_else(|| Error::Task("a content is lost".into()))?;
+        Ok(Node::file(name, stored.content.clone(), stored.size_bytes, modified))
     }
 }
 
@@ -125,49 +99,46 @@ impl ContentStore for Pieces {
             Form::Plain => Cut::Plain,
             Form::Mime => Cut::Mime,
         };
-        tokio::task::block_in_place(|| {
-            let stored = self.repo.put_content(bytes, cut).map_err(|e| self.refuse(e))?;
-            let mut examiner = self.examiner();
-            if let Some(e) = &mut examiner {
-                e.push(bytes);
-            }
-            Ok(self.keep(stored, examiner))
-        })
+        let stored = tokio::task::block_in_place(|| self.repo.put_content(bytes, cut));
+        let stored = stored.map_err(|e| self.refuse(e))?;
+        Ok(self.keep(stored, bytes[..bytes.len().min(self.head_bytes)].to_vec()))
     }
 
     fn writer(&self) -> Box<dyn ContentWriter + '_> {
-        let (stream, examiner) = (self.repo.stream(), self.examiner());
-        Box::new(Piecewise { pieces: self, stream, examiner })
+        Box::new(Piecewise { pieces: self, stream: self.repo.stream(), head: Vec::new() })
     }
 }
 
 struct Piecewise<'p> {
     pieces: &'p Pieces,
     stream: ContentStream<'p>,
-    examiner: Option<ContentExaminer>,
+    head: Vec<u8>,
 }
 
 impl ContentWriter for Piecewise<'_> {
     fn push(&mut self, piece: &[u8]) -> Result<(), Refused> {
-        let pushed = tokio::task::block_in_place(|| {
-            if let Some(e) = &mut self.examiner {
-                e.push(piece);
-            }
-            self.stream.push(piece)
-        });
+        let room = self.pieces.head_bytes.saturating_sub(self.head.len());
+        self.head.extend_from_slice(&piece[..piece.len().min(room)]);
+        let pushed = tokio::task::block_in_place(|| self.stream.push(piece));
         pushed.map_err(|e| self.pieces.refuse(e))
     }
 
     fn finish(self: Box<Self>) -> Result<Put, Refused> {
-        let Self { pieces, stream, examiner } = *self;
-        tokio::task::block_in_place(|| {
-            let stored = stream.finish().map_err(|e| pieces.refuse(e))?;
-            Ok(pieces.keep(stored, examiner))
-        })
+        let Self { pieces, stream, head } = *self;
+        let stored = tokio::task::block_in_place(|| stream.finish());
+        Ok(pieces.keep(stored.map_err(|e| pieces.refuse(e))?, head))
     }
 }
 
-const YEAR_S: i64 = 360 * 86_400;
+/// The older versions that are stored with an item.
+struct Older {
+    nodes: Vec<Node>,
+    current: Option<String>,
+    /// How many the tenant holds.
+    total: u32,
+    /// Why one of them could not be read.
+    unread: Option<String>,
+}
 
 /// How often an item that changes while it is fetched is begun anew.
 const CHANGES_MAX: usize = 10;
@@ -183,19 +154,9 @@ impl Belongings {
         if let Some(why) = item.withheld() {
             return Err(Stop::Item(why.to_owned()));
         }
-        if let Some(node) = &old
-            && let Some(facts) = node.facts()?
-            && item.compare(&facts, node.size_bytes()) == Compared::Unsure
-        {
-            let told = item.ask(self.of(), &facts).await.map_err(|e| Stop::of(e, None))?;
-            if matches!(told, Compared::Same | Compared::State) {
-                return Ok(self.stays(c, item.as_ref(), (node.clone(), facts))?);
-            }
-        }
         let (mut item, mut old) = (item, old);
         for _ in 0..CHANGES_MAX {
-            let pieces =
-                Pieces::new(self.run.repo.clone(), self.profile().judged == Judged::Content);
+            let pieces = Pieces::new(self.run.repo.clone(), self.profile().is_judged);
             let Some(file) = self.file(c, item.id())? else { return Ok(()) };
             let fetched = item.fetch(self.of(), c, &file, &pieces).await;
             match fetched.map_err(|e| Stop::of(e, Some(&pieces)))? {
@@ -216,13 +177,6 @@ impl Belongings {
         Err(Stop::Item("it changes faster than it can be read".into()))
     }
 
-    /// An item that stands where it belongs, and of which only asking told that its content stayed.
-    fn stays(&self, c: &Collection, item: &dyn Item, stored: (Node, Facts)) -> Result<(), Error> {
-        let path = self.run.catalog.path(&self.part(&c.id), &item.id().0)?.unwrap_or_default();
-        let Some((name, above)) = path.split_last() else { return Ok(()) };
-        self.renew(c, item, stored, &[&self.root(c)[..], above].concat(), name)
-    }
-
     /// What the file of an item is called, as the catalog has it.
     fn file(&self, c: &Collection, id: &ItemId) -> Result<Option<String>, Error> {
         let path = self.run.catalog.path(&self.part(&c.id), &id.0)?;
@@ -238,7 +192,7 @@ impl Belongings {
         pieces: &Pieces,
     ) -> Result<(), Stop> {
         let run: &Run = &self.run;
-        let Content { main, mut facts, sidecars, message, unproven, newer } = content;
+        let Content { main, mut facts, sidecars, unproven, newer } = content;
         let item = newer.unwrap_or(item);
         if let Some(why) = unproven {
             let name = format!("{} {}", self.profile().item, item.name());
@@ -248,18 +202,8 @@ impl Belongings {
             Some(node) => node.facts()?,
             None => None,
         };
-        let before = old.as_ref().zip(old_facts.as_ref());
-        let judged_by = self.profile().judged;
-        let (mut clean, again) = match judged_by == Judged::Content {
-            true => tokio::task::block_in_place(|| self.baseline(c, item.id(), before))?,
-            false => (None, Vec::new()),
-        };
-        let in_tree = self.file(c, item.id())?.unwrap_or_else(|| item.name().to_owned());
-        // Where nothing is stored yet: before somebody put something behind it.
-        let called = Called { in_tree: name_before(&in_tree), real: name_before(item.name()) };
-        let mut older =
-            self.versions(c, item.as_ref(), before, pieces, (&called, &mut clean)).await?;
-        older.nodes.extend(again);
+        let older =
+            self.versions(c, item.as_ref(), old.as_ref(), old_facts.as_ref(), pieces).await?;
         if self.profile().has_versions {
             let state = facts.file.get_or_insert_default();
             state.version_id.clone_from(&older.current);
@@ -270,36 +214,34 @@ impl Belongings {
                 (state.quick_xor, facts.change_key) = (None, None);
             }
         }
-        if let Some(record) = pieces.record(&main) {
-            let judgement = judged(item.name(), &record, clean.as_ref());
-            let of = (item.id(), item.name());
-            let judgement = self.ruled(c, of, Some(&main.sha256), judgement)?;
-            run.count_verdict(&judgement);
-            facts.judgement = Some(judgement);
-            facts.content = Some(known::to_store(&record));
-        }
-        let mut clean_message = None;
-        if let Some(now) = message.filter(|_| judged_by == Judged::Message) {
-            let judgement = tokio::task::block_in_place(|| {
-                clean_message = self.clean_message(c, item.id(), before, &now)?;
-                let before = clean_message.as_ref().map(|c| &c.message);
-                Ok::<_, Error>(judge_message(&now, before).judgement())
-            })?;
-            let of = (item.id(), item.name());
-            let judgement = self.ruled(c, of, Some(&main.sha256), judgement)?;
-            run.count_verdict(&judgement);
-            facts.judgement = Some(judgement);
-            facts.content = Some(messages::to_store(&now));
-            messages::fit(&mut facts)?;
-        }
-        let last_clean = match (facts.judgement.as_ref().is_none_or(Judgement::is_clean), clean) {
-            (true, _) => Vec::new(),
-            (false, Some(clean)) => vec![clean.into_last_clean()?],
-            (false, None) => {
-                let kept = clean_message.map(CleanMessage::into_last_clean).transpose()?;
-                kept.unwrap_or_default()
+        let mut base = None;
+        if self.profile().is_judged {
+            base = self.baseline(c, item.id(), old.as_ref(), old_facts.as_ref())?;
+            if old.is_none() {
+                // Written and overwritten since the last run: its own older version is what to hold
+                // it against.
+                base = match older.nodes.first() {
+                    Some(v) => {
+                        let judged = v.facts()?.and_then(|f| f.judgement);
+                        judged.is_none_or(|j| j.verdict == Verdict::Clean).then(|| v.clone())
+                    }
+                    None => None,
+                };
             }
-        };
+            let judgement = tokio::task::block_in_place(|| -> Result<Judgement, Error> {
+                let before = base.as_ref().map(|node| self.head(node)).transpose()?;
+                // A version has no name of its own.
+                let name = base.as_ref().map_or(item.name(), |n| {
+                    if old.is_some() { n.name.as_str() } else { item.name() }
+                });
+                Ok(judge(
+                    Judged { name: item.name(), bytes: &main.head },
+                    before.as_deref().map(|bytes| Judged { name, bytes }),
+                ))
+            })?;
+            run.count_verdict(&judgement);
+            facts.judgement = Some(judgement);
+        }
         let root = self.root(c);
         let Some(path) = run.catalog.path(&self.part(&c.id), &item.id().0)? else { return Ok(()) };
         let Some((name, above)) = path.split_last() else { return Ok(()) };
@@ -320,16 +262,11 @@ impl Belongings {
         // Asked for again since an older version could not be read: it was counted.
         let is_same = |o: &Node| o.name == node.name && o.content() == node.content();
         let is_known = old.as_ref().is_some_and(is_same);
-        let (came, folder) = (tally::of_content(&node), self.folder_of(c, item.as_ref()));
-        self.place_content(c, item.id(), (&dir, node, beside), (last_clean, older.nodes))?;
+        self.place_content(c, item.id(), &facts, (&dir, node, beside), (base, older.nodes))?;
         self.watch(item.id(), &facts, old_facts.as_ref().map(|f| (f, is_known)), older.total);
         match old {
-            Some(old) => {
-                self.watch_change(item.as_ref(), &old, (&folder, name), (came, main.size_bytes));
-                run.count_changed(main.size_bytes);
-            }
+            Some(_) => run.count_changed(main.size_bytes),
             None => {
-                self.watch_new(&folder, modified, (came, &main));
                 self.count_in(&self.path(&c.path), 1)?;
                 run.count_new(main.size_bytes);
             }
@@ -342,8 +279,9 @@ impl Belongings {
         &self,
         c: &Collection,
         id: &ItemId,
+        facts: &Facts,
         (dir, node, beside): (&[String], Node, Vec<Node>),
-        (last_clean, versions): (Vec<Node>, Vec<Node>),
+        (base, versions): (Option<Node>, Vec<Node>),
     ) -> Result<(), Error> {
         let profile = self.profile();
         // What lay beside the earlier content and belongs to this no more.
@@ -353,6 +291,8 @@ impl Belongings {
         let versions_dir = self.own_directory(c, layout::VERSIONS, id);
         let clean_dir = self.own_directory(c, layout::LAST_CLEAN, id);
         let keep = self.path(&c.path).len();
+        let is_clean = facts.judgement.as_ref().is_none_or(|j| j.verdict == Verdict::Clean);
+        let last_clean = if is_clean { None } else { base };
         self.run.edit(|tree| {
             for v in versions {
                 tree.put(&layout::refs(&versions_dir), v)?;
@@ -364,16 +304,22 @@ impl Belongings {
             for node in beside {
                 tree.put(&layout::refs(dir), node)?;
             }
-            if profile.judged == Judged::Nothing {
+            if !profile.is_judged {
                 return Ok(());
             }
             tree.remove(&layout::refs(&clean_dir))?;
-            if last_clean.is_empty() {
-                let above = &clean_dir[..clean_dir.len() - 1];
-                tree.prune_empty(&layout::refs(above), keep)?;
-            }
-            for node in last_clean {
-                tree.put(&layout::refs(&clean_dir), node)?;
+            match last_clean {
+                Some(mut clean) => {
+                    if let Some(mut f) = clean.facts()? {
+                        f.kind = ItemKind::LastClean;
+                        clean.set_facts(&f)?;
+                    }
+                    tree.put(&layout::refs(&clean_dir), clean)?;
+                }
+                None => {
+                    let above = &clean_dir[..clean_dir.len() - 1];
+                    tree.prune_empty(&layout::refs(above), keep)?;
+                }
             }
             Ok(())
         })
@@ -386,76 +332,130 @@ impl Belongings {
         let flushed = had.is_some_and(|had| had > versions);
         let is_counted =
             before.is_some_and(|(f, is_same)| is_same && f.judgement.as_ref() == Some(j));
-        let damage = j.damage();
-        // Whatever a thing that is seen first was held against, was its own older version.
-        let is_odd = before.is_none() && !j.reasons.iter().any(|r| r.is_of_a_change());
-        let written = facts.file.as_ref().and_then(|f| f.modified);
-        let is_out_of_hours = self.run.options.calendar.as_ref().is_some_and(|calendar| {
-            written.is_some_and(|at| calendar.hours.is_some() && !calendar.is_at_school(at))
-        });
-        let is_encrypted = j.verdict == Verdict::Encrypted;
         self.pattern(|p| {
             p.flushed += u64::from(flushed);
             if is_counted {
                 return;
             }
-            p.encrypted += u64::from(is_encrypted);
+            p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
             p.notes += u64::from(j.reasons.contains(&VerdictReason::RansomNote));
             p.rename(id, j.reasons.contains(&VerdictReason::ExtensionAppended));
-            let is_note = j.reasons.contains(&VerdictReason::RansomNote);
-            p.tally.count(Count::Notes, u64::from(is_note));
-            p.tally.count(Count::First, u64::from(before.is_none()));
-            match damage {
-                // One that is an alarm by itself is told.
-                Some(_) if is_odd => p.tally.count(Count::Odd, u64::from(!is_encrypted)),
-                Some(damage) => {
-                    p.tally.damaged(id, damage);
-                    p.tally.count(Count::Encrypted, u64::from(is_encrypted));
-                    p.tally.count(Count::OutOfHours, u64::from(is_out_of_hours));
-                }
-                None => {}
-            }
         });
     }
 
-    /// One that got another content.
-    fn watch_change(
+    /// As much of a stored file as the judge looks at.
+    fn head(&self, node: &Node) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        for id in node.content() {
+            if bytes.len() as u64 >= limits::JUDGE_BYTES_MAX {
+                break;
+            }
+            bytes.extend(self.run.repo.read_blob(strongroom_repository::BlobKind::Data, id)?);
+        }
+        bytes.truncate(limits::JUDGE_BYTES_MAX as usize);
+        Ok(bytes)
+    }
+
+    /// The last clean version of an item, against which a new one is judged.
+    fn baseline(
         &self,
-        item: &dyn Item,
-        old: &Node,
-        (folder, name): (&str, &str),
-        (is, bytes): (Option<u64>, u64),
-    ) {
-        let judged = self.profile().judged;
-        if judged == Judged::Nothing {
-            return;
+        c: &Collection,
+        id: &ItemId,
+        old: Option<&Node>,
+        facts: Option<&Facts>,
+    ) -> Result<Option<Node>, Error> {
+        let clean =
+            facts.and_then(|f| f.judgement.as_ref()).is_none_or(|j| j.verdict == Verdict::Clean);
+        if clean {
+            return Ok(old.cloned());
         }
-        let (was, bytes_before) = (tally::of_content(old), old.size_bytes());
-        let called = match old.name == *name {
-            false if judged == Judged::Content => tally::renamed(&old.name, name, folder),
-            // A message is called by its subject.
-            _ => None,
-        };
-        let changed = Changed { item: tally::of_item(item.id()), was, is, bytes_before, bytes };
-        self.pattern(|p| {
-            p.tally.renamed(item.id(), called);
-            if was != is {
-                p.tally.changed(changed);
+        let dir = self.own_directory(c, layout::LAST_CLEAN, id);
+        for name in self.run.names(&layout::refs(&dir))? {
+            if let Some(Found::File(node)) =
+                self.run.found(&layout::refs(&layout::join(&dir, &name)))?
+            {
+                return Ok(Some(node));
             }
-        });
+        }
+        Ok(None)
     }
 
-    /// One that came. What a first backup finds came before it; when it was written tells what is
-    /// usual here.
-    fn watch_new(&self, folder: &str, written: Timestamp, (content, main): (Option<u64>, &Put)) {
+    /// Nodes of older versions that are not stored yet.
+    async fn versions(
+        &self,
+        c: &Collection,
+        item: &dyn Item,
+        old: Option<&Node>,
+        facts: Option<&Facts>,
+        pieces: &Pieces,
+    ) -> Result<Older, Stop> {
         let run = &self.run;
-        if run.is_first() {
-            let age_s = run.began.as_second() - written.as_second();
-            let is_of_last_year = (0..YEAR_S).contains(&age_s);
-            self.pattern(|p| p.tally.count(Count::Past, u64::from(is_of_last_year)));
-            return;
+        if !self.profile().has_versions || run.options.versions_max == 0 {
+            return Ok(Older { nodes: Vec::new(), current: None, total: 0, unread: None });
         }
-        let (folder, bytes) = (tally::number_of(&[folder.as_bytes()]), main.size_bytes);
-        self.pattern(|p| p.tally.came(Came { folder, bytes, content }));
+        let all = item.versions(self.of(), c).await.map_err(|e| match e {
+            Failure::Gone => {
+                Stop::Item("the service lists it, and does not find its versions".into())
+            }
+            e => Stop::of(e, None),
+        })?;
+        let dir = self.own_directory(c, layout::VERSIONS, item.id());
+        let stored: HashSet<String> = run.names(&layout::refs(&dir))?.into_iter().collect();
+        let last = facts.and_then(|f| f.file.as_ref()).and_then(|f| f.version_id.clone());
+        let (mut nodes, mut unread) = (Vec::new(), None);
+        for v in all.older.iter().rev().take(run.options.versions_max) {
+            let name =
+                fit_name(&format!("{}{}", v.id, layout::extension(item.name())), &v.id, &[]).0;
+            if stored.contains(&name) {
+                continue;
+            }
+            let mut f = Facts::new(ItemKind::Version, item.id().clone());
+            let modified = v.modified.unwrap_or(run.began);
+            let was_current =
+                |o: &&Node| last.as_ref() == Some(&v.id) && v.size_bytes == Some(o.size_bytes());
+            let mut node = match old.filter(was_current) {
+                // What was current last time is an older version now: its bytes are here.
+                Some(node) => {
+                    f.judgement = facts.and_then(|f| f.judgement.clone());
+                    let mut node = node.clone();
+                    node.name = name;
+                    node.modified = modified;
+                    node
+                }
+                None => {
+                    let put = item.fetch_version(self.of(), c, v, pieces).await;
+                    let put = match put.map_err(|e| Stop::of(e, Some(pieces))) {
+                        Ok(put) => put,
+                        // An older version keeps the current one from nothing.
+                        Err(Stop::Item(cause)) => {
+                            unread.get_or_insert(format!("its version {}: {cause}", v.id));
+                            continue;
+                        }
+                        Err(stop) => return Err(stop),
+                    };
+                    let Some(OlderPut { put, unproven }) = put else { continue };
+                    if let Some(why) = unproven {
+                        let name = format!("version {} of {}", v.id, item.name());
+                        run.coverage(&self.owner.name, &name, Some(1), Some(&why));
+                    }
+                    if self.profile().is_judged {
+                        let j = tokio::task::block_in_place(|| {
+                            judge(Judged { name: item.name(), bytes: &put.head }, None)
+                        });
+                        run.count_verdict(&j);
+                        f.judgement = Some(j);
+                    }
+                    pieces.node(&put, &name, modified)?
+                }
+            };
+            f.file = Some(FileState {
+                modified: v.modified,
+                version_id: Some(v.id.clone()),
+                ..FileState::default()
+            });
+            node.set_facts(&f)?;
+            nodes.push(node);
+        }
+        Ok(Older { nodes, current: all.current, total: all.older.len() as u32, unread })
     }
 }

@@ -7,36 +7,25 @@
 
 mod alarm_list;
 mod alarms;
-mod behaviour;
 mod belongings;
-mod calendar;
 mod content;
 mod lists;
-mod messages;
-mod overruled;
 mod owners;
 mod place;
 mod round;
 mod run;
 mod seen;
 mod stop;
-mod sums;
-#[cfg(test)]
-mod sums_tests;
-mod tally;
 mod told;
-mod versions;
 
-pub(crate) use alarm_list::kept as kept_alarms;
 pub use alarm_list::{AcknowledgedAlarm, StandingAlarm, passing_alarms, standing_alarms};
-pub use calendar::{Announced, Calendar, EventKind};
 pub use run::{BackupReport, Coverage, SkippedItem, Verdicts};
 pub use stop::{Interrupted, Stop};
 pub use told::{HearsAlarms, MadeBefore};
 
-use crate::{Error, Progress, layout, overruling::Overruling};
+use crate::{Error, Progress, layout};
 use run::Run;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 use strongroom_model::{
     Alarm, AlarmKind, AlarmSeverity, ItemId, Record, RecordError, Role, Row, Series, Untrusted,
 };
@@ -73,12 +62,10 @@ pub struct BackupOptions {
     /// Items that are known not to be readable: they stand in the coverage, and make no run
     /// partial. They are asked for again all the same.
     pub accepted: Vec<Accepted>,
-    /// Verdicts that somebody overruled: what they are of is clean.
-    pub overruled: Vec<Overruling>,
     /// The last finished snapshot that the host made whose run it is; none where it knows of none.
     pub made_before: Option<MadeBefore>,
-    /// What is ordinary when. Without one each day is judged as one of term, in UTC.
-    pub calendar: Option<Calendar>,
+    /// Items that a restore of ours deleted: that they are gone is nobody's attack.
+    pub removed_by_us: HashSet<ItemId>,
     /// Hears of alarms before there is a report.
     pub hears_alarms: HearsAlarms,
     /// Ends the run with what it has.
@@ -148,9 +135,8 @@ impl BackupOptions {
             checkpoint_s: 300,
             acknowledged: Vec::new(),
             accepted: Vec::new(),
-            overruled: Vec::new(),
             made_before: None,
-            calendar: None,
+            removed_by_us: HashSet::new(),
             hears_alarms: HearsAlarms::default(),
             stop: Stop::default(),
         }

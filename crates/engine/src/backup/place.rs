@@ -1,24 +1,18 @@
 //! Where the things of a collection stand in the tree: placed, moved, found, taken away.
 
-use super::{
-    belongings::Belongings,
-    messages,
-    tally::{self, Went},
-};
-use crate::{Error, catalog::CatalogPlace, layout};
+use super::belongings::Belongings;
+use crate::{Error, JudgedContent, catalog::CatalogPlace, judge, layout};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_content::judge_name;
 use strongroom_model::{
-    Facts, ItemId, ItemKind, Judgement, Pending, Record, Role, Verdict, VerdictReason, digest_id,
-    fit_name, short_id,
+    Facts, ItemId, ItemKind, Judgement, Pending, Record, Role, Verdict, digest_id, fit_name,
+    short_id,
 };
 use strongroom_repository::{Found, Node};
 use strongroom_workloads::workload::{
-    Collection, Compared, Container, IdScope, Item, ItemPlace as Wanted, Judged, LeftOut,
-    ListingRow,
+    Collection, Compared, Container, IdScope, Item, ItemPlace as Wanted, LeftOut, ListingRow,
 };
 
 /// What a row of an item led to.
@@ -32,32 +26,6 @@ pub(super) enum Begun {
         /// Its content is to be fetched; what was stored of it before.
         fetch: Option<Box<Option<Node>>>,
     },
-}
-
-/// What was taken away.
-pub(super) enum Away {
-    /// Nothing stood there, or it stands elsewhere.
-    Nothing,
-    /// An item.
-    Item(Went),
-    /// A container, with these.
-    Container(Vec<(ItemId, Went)>),
-}
-
-impl Away {
-    pub(super) fn items(&self) -> u64 {
-        match self {
-            Away::Nothing => 0,
-            Away::Item(_) => 1,
-            Away::Container(items) => items.len() as u64,
-        }
-    }
-}
-
-/// A thing below a directory.
-enum Below<'n> {
-    Item(&'n Node, &'n Facts),
-    Container(&'n ItemId),
 }
 
 /// The name of a file without its extension.
@@ -221,15 +189,13 @@ impl Belongings {
         let (name, crowded) = self.free_name(&dir, &wanted, item.id(), reserved)?;
         let path = layout::join(&below, &name);
         let in_folder = wanted.folder.iter().chain([&name]).cloned().collect::<Vec<_>>().join("/");
-        if let (Some((node, from)), Some(was)) = (&before, &was) {
+        if let (Some((_, from)), Some(was)) = (&before, &was) {
             if *from != path {
                 self.carry(c, item.id(), (from, own_folders(was)), &path)?;
             }
             if was.parent != parent && self.profile().ids == IdScope::Owner {
                 self.add_count(&part, &was.parent, -1)?;
                 self.add_count(&part, &parent, 1)?;
-                self.carry_kept(c, item.id(), &was.parent)?;
-                self.watch_deleted(c, node, &was.parent)?;
             }
         }
         run.catalog.set(&part, &item.id().0, CatalogPlace { parent, name: in_folder });
@@ -248,8 +214,8 @@ impl Belongings {
             }
         }
         match (item.compare(&facts, node.size_bytes()), stays) {
-            (Compared::Content | Compared::Unsure, _) => {
-                if self.profile().judged == Judged::Content && node.name != name {
+            (Compared::Content, _) => {
+                if self.profile().is_judged && node.name != name {
                     let mut waits = node.clone();
                     facts.came_as = Some(std::mem::replace(&mut waits.name, name));
                     waits.set_facts(&facts)?;
@@ -295,42 +261,6 @@ impl Belongings {
         })
     }
 
-    /// One that came among what was deleted is deleted, however long the service keeps it there;
-    /// that it leaves there in the end is no second deletion.
-    fn watch_deleted(&self, c: &Collection, node: &Node, from: &str) -> Result<(), Error> {
-        if !self.workload.holds_remains(&c.facts) {
-            return Ok(());
-        }
-        let was = match self.run.catalog.path(&self.part(&c.id), from)? {
-            Some(path) => self.run.dir_facts(&layout::refs(&self.path(&path)))?,
-            None => None,
-        };
-        let Some(facts) = node.facts()? else { return Ok(()) };
-        if !was.is_some_and(|was| self.workload.holds_remains(&was)) {
-            self.went(std::iter::once(&self.as_going(node, &facts, from, false)));
-        }
-        Ok(())
-    }
-
-    /// Moves what is kept of an item that is not clean, and came from another collection.
-    fn carry_kept(&self, c: &Collection, id: &ItemId, from: &str) -> Result<(), Error> {
-        if self.profile().judged == Judged::Nothing {
-            return Ok(());
-        }
-        let Some(path) = self.run.catalog.path(&self.part(&c.id), from)? else { return Ok(()) };
-        let from = Collection { path, ..c.clone() };
-        let keep = self.path(&from.path).len();
-        let from = self.own_directory(&from, layout::LAST_CLEAN, id);
-        if self.run.names(&layout::refs(&from))?.is_empty() {
-            return Ok(());
-        }
-        let to = self.own_directory(c, layout::LAST_CLEAN, id);
-        self.run.edit(|t| {
-            t.rename(&layout::refs(&from), &layout::refs(&to), self.run.began)?;
-            Ok(t.prune_empty(&layout::refs(&from[..from.len() - 1]), keep)?)
-        })
-    }
-
     /// Names of the files beside an item.
     pub(super) fn sidecars(
         &self,
@@ -356,7 +286,7 @@ impl Belongings {
 
     /// The record of an item whose content stayed. An extension behind the real one is judged by
     /// the name alone; the bytes are known.
-    pub(super) fn renew(
+    fn renew(
         &self,
         c: &Collection,
         item: &dyn Item,
@@ -365,13 +295,12 @@ impl Belongings {
         name: &str,
     ) -> Result<(), Error> {
         let mut facts = item.renew(&before, name);
-        messages::fit(&mut facts)?;
-        if self.profile().judged == Judged::Content && name != node.name {
+        if self.profile().is_judged && name != node.name {
             let old = node.name.as_str();
-            let sha256 = before.file.as_ref().and_then(|f| f.sha256.as_deref());
-            let found = judge_name(name, old).judgement();
-            let by_name = self.ruled(c, (item.id(), item.name()), sha256, found)?;
-            let is_overruled = by_name.overruled.is_some();
+            let by_name = judge(
+                JudgedContent { name, bytes: &[] },
+                Some(JudgedContent { name: old, bytes: &[] }),
+            );
             let mut j = before.judgement.clone().unwrap_or_else(Judgement::clean);
             if j.verdict == Verdict::Clean && by_name.verdict != Verdict::Clean {
                 // Its last clean state is kept now: what comes next is held against it.
@@ -382,24 +311,21 @@ impl Belongings {
                 let dir = self.own_directory(c, layout::LAST_CLEAN, item.id());
                 self.run.put(&layout::refs(&dir), clean)?;
             }
-            j.overruled = j.overruled.or_else(|| by_name.overruled.clone());
-            j.add(by_name);
+            for reason in by_name.reasons {
+                j.raise(by_name.verdict, reason);
+            }
             let appended = name.strip_prefix(old).is_some_and(|r| r.starts_with('.'));
             let is_back = old.strip_prefix(name).is_some_and(|r| r.starts_with('.'));
-            let called = tally::renamed(old, name, &self.folder_of(c, item));
-            self.pattern(|p| p.tally.renamed(item.id(), called.filter(|_| !is_back)));
-            if (appended || is_back) && !is_overruled {
+            if appended || is_back {
                 self.pattern(|p| p.rename(item.id(), appended));
             }
             // The old name is back: what its name alone said no longer holds.
-            let of_its_name = [VerdictReason::ExtensionAppended, VerdictReason::KnownExtension];
-            if is_back && !j.is_clean() && j.reasons.iter().all(|r| of_its_name.contains(r)) {
+            if is_back
+                && before.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Suspicious)
+            {
                 j = Judgement::clean();
             }
             facts.judgement = Some(j);
-        }
-        if facts.is_relabelled_from(&before) {
-            self.pattern(|p| p.tally.relabelled(item.id()));
         }
         if facts == before && name == node.name {
             // It moved, and that is all.
@@ -422,45 +348,10 @@ impl Belongings {
 
     /// Ids of the items below a directory.
     pub(super) fn items_below(&self, dir: &[String], out: &mut Vec<ItemId>) -> Result<(), Error> {
-        self.each_below(dir, false, &mut |below, _| {
-            if let Below::Item(_, facts) = below {
-                out.push(facts.id.clone());
-            }
+        self.each_below(dir, false, &mut |id, is_item, _| {
+            out.extend(is_item.then_some(id));
             false
         })
-    }
-
-    /// An item as one that goes, from where it stands, and with what that stands in or by itself.
-    fn as_going(&self, node: &Node, facts: &Facts, folder: &str, with_folder: bool) -> Went {
-        // Of anything else is not known when it was made.
-        let made = match (&facts.message, &facts.file) {
-            (Some(_), _) => Some(node.modified),
-            (None, Some(file)) => file.created,
-            (None, None) => None,
-        };
-        Went {
-            folder: tally::number_of(&[folder.as_bytes()]),
-            bytes: node.size_bytes(),
-            content: tally::of_content(node),
-            with_folder,
-            is_young: made.is_some_and(|at| self.run.behaviour.is_young(at, self.run.began)),
-        }
-    }
-
-    /// The items below a directory that goes.
-    pub(super) fn going_below(
-        &self,
-        dir: &[String],
-        folder: &str,
-    ) -> Result<Vec<(ItemId, Went)>, Error> {
-        let mut out = Vec::new();
-        self.each_below(dir, false, &mut |below, _| {
-            if let Below::Item(node, facts) = below {
-                out.push((facts.id.clone(), self.as_going(node, facts, folder, true)));
-            }
-            false
-        })?;
-        Ok(out)
     }
 
     /// What a full list did not name; what stands in a container that goes is not told besides.
@@ -472,35 +363,29 @@ impl Belongings {
         out: &mut Vec<ItemId>,
     ) -> Result<u64, Error> {
         let mut items = 0;
-        self.each_below(dir, false, &mut |below, goes| {
-            let id = match below {
-                Below::Item(_, facts) => {
-                    items += 1;
-                    &facts.id
-                }
-                Below::Container(id) => id,
-            };
-            let is_unseen = !seen.contains(id);
-            out.extend((is_unseen && !goes).then(|| id.clone()));
+        self.each_below(dir, false, &mut |id, is_item, goes| {
+            items += u64::from(is_item);
+            let is_unseen = !seen.contains(&id);
+            out.extend((is_unseen && !goes).then_some(id));
             is_unseen
         })?;
         Ok(items)
     }
 
     /// Items and containers below a directory, without what is ours and without other collections.
-    /// `tell` gets the thing, and whether it said yes of a container above.
+    /// `tell` gets the id, whether it is an item, and whether it said yes of a container above.
     fn each_below(
         &self,
         dir: &[String],
         above: bool,
-        tell: &mut dyn FnMut(Below<'_>, bool) -> bool,
+        tell: &mut dyn FnMut(ItemId, bool, bool) -> bool,
     ) -> Result<(), Error> {
         for name in self.run.names(&layout::refs(dir))? {
             let path = layout::join(dir, &name);
             match self.run.found(&layout::refs(&path))? {
                 Some(Found::File(node)) => {
                     if let Some(f) = node.facts()?.filter(|f| f.kind.role() == Role::Item) {
-                        tell(Below::Item(&node, &f), above);
+                        tell(f.id, true, above);
                     }
                 }
                 Some(Found::Dir(None)) if !layout::is_own_directory(&name) => {
@@ -509,7 +394,7 @@ impl Belongings {
                 Some(Found::Dir(Some(bytes))) => {
                     let facts = Facts::from_bytes(&bytes)?;
                     if facts.kind.role() == Role::Container {
-                        let said = tell(Below::Container(&facts.id), above);
+                        let said = tell(facts.id, false, above);
                         self.each_below(&path, above || said, tell)?;
                     }
                 }
@@ -520,35 +405,31 @@ impl Belongings {
     }
 
     /// Removes an item, or a container with all below, with versions and what lies beside it,
-    /// unless it stands in another collection by now; answers what that was.
-    pub(super) fn take_away(&self, c: &Collection, id: &ItemId) -> Result<Away, Error> {
+    /// unless it stands in another collection by now; answers how many items that were.
+    pub(super) fn take_away(&self, c: &Collection, id: &ItemId) -> Result<u64, Error> {
         let run = &self.run;
         let part = self.part(&c.id);
-        let Some(place) = run.catalog.get(&part, &id.0)? else { return Ok(Away::Nothing) };
+        let Some(place) = run.catalog.get(&part, &id.0)? else { return Ok(0) };
         if self.profile().ids == IdScope::Owner && place.parent != c.id.0 {
-            return Ok(Away::Nothing);
+            return Ok(0);
         }
         let path = run.catalog.path(&part, &id.0)?;
         run.catalog.forget(&part, &id.0);
-        let Some(path) = path else { return Ok(Away::Nothing) };
-        let Some((name, above)) = path.split_last() else { return Ok(Away::Nothing) };
+        let Some(path) = path else { return Ok(0) };
+        let Some((name, above)) = path.split_last() else { return Ok(0) };
         let root = self.root(c);
         let dir = [&root[..], above].concat();
         let full = layout::join(&dir, name);
         let mut names = vec![name.clone()];
-        let away = match run.found(&layout::refs(&full))? {
-            None => return Ok(Away::Nothing),
-            Some(Found::File(node)) => {
+        let mut ids = Vec::new();
+        match run.found(&layout::refs(&full))? {
+            None => return Ok(0),
+            Some(Found::File(_)) => {
                 names.extend(self.sidecars(&dir, name, id)?);
-                let facts = node.facts()?.unwrap_or_else(|| Facts::new(ItemKind::Item, id.clone()));
-                Away::Item(self.as_going(&node, &facts, &place.parent, false))
+                ids.push(id.clone());
             }
-            Some(Found::Dir(_)) => Away::Container(self.going_below(&full, &id.0)?),
-        };
-        let ids: Vec<&ItemId> = match &away {
-            Away::Container(items) => items.iter().map(|(id, _)| id).collect(),
-            _ => vec![id],
-        };
+            Some(Found::Dir(_)) => self.items_below(&full, &mut ids)?,
+        }
         let folders = own_folders(&place);
         run.edit(|t| {
             for name in &names {
@@ -557,7 +438,7 @@ impl Belongings {
             // A folder of ours goes with its last item; containers and collections stay.
             Ok(t.prune_empty(&layout::refs(&dir), dir.len().saturating_sub(folders))?)
         })?;
-        if self.profile().has_versions || self.profile().judged != Judged::Nothing {
+        if self.profile().has_versions {
             let keep = self.path(&c.path).len();
             for id in &ids {
                 for kind in [layout::VERSIONS, layout::LAST_CLEAN] {
@@ -571,19 +452,7 @@ impl Belongings {
         if self.profile().ids == IdScope::Collection {
             self.count_in(&self.path(&c.path), -(ids.len() as i64))?;
         }
-        Ok(away)
-    }
-
-    /// Whether a container of this id stands in a collection.
-    pub(super) fn is_container(&self, c: &Collection, id: &ItemId) -> Result<bool, Error> {
-        let Some(path) = self.run.catalog.path(&self.part(&c.id), &id.0)? else { return Ok(false) };
-        let full = [&self.root(c)[..], &path].concat();
-        Ok(matches!(self.run.found(&layout::refs(&full))?, Some(Found::Dir(_))))
-    }
-
-    /// What tells a folder of an owner's things from others: the container, or the collection.
-    pub(super) fn folder_of(&self, c: &Collection, item: &dyn Item) -> String {
-        item.parent().map_or_else(|| self.top(&c.id), |id| id.0.clone())
+        Ok(ids.len() as u64)
     }
 
     /// Whether each container that came with its number of children holds as many, but for those

@@ -509,15 +509,11 @@ impl Belongings {
         }
         let Some((mut node, path)) = self.current(c, change.id())? else { return Ok(false) };
         let Some(before) = node.facts()? else { return Ok(false) };
-        let Some(mut after) = change.apply(&before) else { return Ok(false) };
-        super::messages::fit(&mut after)?;
+        let Some(after) = change.apply(&before) else { return Ok(false) };
         if after != before {
             node.set_facts(&after)?;
             let dir = [&self.root(c)[..], &path[..path.len().saturating_sub(1)]].concat();
             self.run.put(&layout::refs(&dir), node)?;
-            if after.is_relabelled_from(&before) {
-                self.pattern(|p| p.tally.relabelled(change.id()));
-            }
             self.run.count_changed(0);
         }
         Ok(true)

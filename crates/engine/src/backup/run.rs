@@ -1,7 +1,6 @@
 use super::{
     Accepted, BackupOptions, Base, Interrupted,
     alarm_list::Earlier,
-    behaviour::Behaviour,
     seen::{Pattern, Seen, Steps},
 };
 use crate::{Error, Progress, catalog::Catalog, layout};
@@ -197,10 +196,6 @@ pub(crate) struct Run {
     pub(super) steps: Steps,
     /// The alarms of earlier runs.
     pub(super) earlier: Earlier,
-    /// What was counted until the last finished snapshot, without what somebody looked at.
-    pub(super) behaviour: Record<Behaviour>,
-    /// Whether something of it was looked at, or it is begun anew.
-    pub(super) was_closed: bool,
     /// Whether the tenant gave anything to this run: one list of owners, whole.
     has_read: AtomicBool,
 }
@@ -266,12 +261,6 @@ impl Run {
                 tree.remove(&[layout::TENANT, name])?;
             }
         }
-        let calendar = options.calendar.clone().unwrap_or_default();
-        let (mut behaviour, lost) = Behaviour::of(&repo, base.map(|(_, s)| s), began, &calendar)?;
-        let was = behaviour.value.clone();
-        let looked_at = earlier.closed.iter().chain(&earlier.borne).filter_map(Row::known);
-        behaviour.value.close(looked_at);
-        let was_closed = behaviour.value != was || lost.is_some();
         let told_once = seen.told_once.clone();
         let run = Self {
             repo,
@@ -284,15 +273,12 @@ impl Run {
             state: Mutex::new(State::new(stands_on, seen)),
             steps: Steps::default(),
             earlier,
-            behaviour,
-            was_closed,
             has_read: AtomicBool::new(false),
         };
         for SkippedItem { scope, id, name, cause } in told_once {
             run.skip(scope.as_str(), &id, name, cause);
         }
         run.look_for_what_was_made(&run.repo.snapshots()?);
-        run.tell_lost_sums(lost);
         Ok(run)
     }
 
@@ -401,11 +387,6 @@ impl Run {
     /// Whether the tenant answered any question in full.
     pub(super) fn has_read(&self) -> bool {
         self.has_read.load(Ordering::Relaxed)
-    }
-
-    /// Whether nothing was ever backed up whole.
-    pub(super) fn is_first(&self) -> bool {
-        lock(&self.state).base.head.is_none()
     }
 
     /// Whether there is an earlier snapshot to stand on.
@@ -661,7 +642,6 @@ impl Run {
     /// Commits the tree as it is when all was read.
     pub(super) fn commit_whole(&self, tags: Vec<String>) -> Result<Id, Error> {
         self.put_alarms(self.earlier.and(&self.alarms(), self.began))?;
-        self.put_behaviour()?;
         self.remove_unfinished()?;
         let now = self.client.clock().now();
         self.commit(tags, now, &self.steps.between())

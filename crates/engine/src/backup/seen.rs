@@ -5,7 +5,7 @@
 //! Each count rises in the step in which the tree changes (see [`Steps`]), so that a replay of the
 //! same news counts nothing twice.
 
-use super::{Base, SkippedItem, run::Run, tally::Tally};
+use super::{Base, SkippedItem, run::Run};
 use crate::{Error, layout};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,6 @@ pub(crate) struct Pattern {
     pub(crate) has_new: bool,
     /// All was read, and the links that say so are kept.
     pub(crate) is_whole: bool,
-    /// What goes into the sums of 30 days.
-    pub(crate) tally: Tally,
 }
 
 impl Pattern {
@@ -176,10 +174,6 @@ struct PatternRow {
     flushed: u64,
     has_new: bool,
     is_whole: bool,
-    /// What goes into the sums of 30 days. Absent where nothing was counted, and in what older
-    /// programs wrote, which made none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tally: Option<Tally>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,7 +204,6 @@ impl Unfinished {
                 flushed: p.flushed,
                 has_new: p.has_new,
                 is_whole: p.is_whole,
-                tally: (p.tally != Tally::default()).then(|| p.tally.clone()),
             }
         });
         let gone = seen.gone.iter().map(|((kind, id), name)| GoneRow {
@@ -245,7 +238,6 @@ impl Unfinished {
                 flushed: row.flushed,
                 has_new: row.has_new,
                 is_whole: row.is_whole,
-                tally: row.tally.unwrap_or_default(),
             };
             seen.patterns
                 .insert((row.owner, profile.name), Of { name: row.name, profile, pattern });

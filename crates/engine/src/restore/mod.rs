@@ -6,21 +6,20 @@
 
 mod shelf;
 
-pub use clean::{Basis, LeftWhy, Line};
-pub use strongroom_workloads::restore::{Action, Into, RestoreOutcome, RestoredItem, Source};
+pub use strongroom_workloads::restore::{Action, Into, RestoreOutcome, RestoredItem};
 
 use crate::{
     Error, Progress, clean,
     owner_dirs::{self, OwnerDirs, OwnerPath},
 };
-use clean::{ChosenItem, CleanChoice, LeftItem, Point};
+use clean::ChosenItem;
 use serde::Serialize;
 use shelf::Shelf;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_model::{Certainty, ItemId, Untrusted, Verdict, VerdictReason};
+use strongroom_model::{ItemId, Untrusted, VerdictReason};
 use strongroom_repository::{Id, Repository, Snapshot};
 use strongroom_workloads::{
     ALL, Client, ErrorKind, Owner, OwnerKind, find_owner,
@@ -50,9 +49,6 @@ pub struct RestoreOptions {
     pub versions: bool,
     /// It was said that it goes to another tenant than the repository's.
     pub to_other_tenant: bool,
-    /// Lines that people drew: what is believed of whom, where the newest clean version of each
-    /// item is chosen.
-    pub lines: Vec<Line>,
 }
 
 /// One line of a plan.
@@ -69,10 +65,7 @@ pub struct PlanRow {
     /// Who it goes to, by id.
     #[serde(skip)]
     pub owner: ItemId,
-    /// Which version it is, where the newest clean one was chosen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
-    /// What is brought back (`Contents::digest`). Nothing for a folder.
+    /// What is brought back (`Contents::digest`). Nothing for a folder, and for what goes.
     #[serde(skip)]
     pub stored: Option<String>,
     /// Which object of the tenant it is done to, and how that stood. Nothing where it is made.
@@ -98,40 +91,6 @@ pub struct Renamed {
     pub is: Untrusted,
 }
 
-/// An item that is not clean, and of which no clean version is known. It stays where it is until
-/// somebody decides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Left {
-    /// Path in the tree.
-    pub path: Untrusted,
-    /// Whose it is.
-    pub user: Untrusted,
-    /// Why it is in no clean restore.
-    pub why: LeftWhy,
-    /// What is thought of it; nothing where nobody judged it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<Verdict>,
-    /// What speaks for that.
-    pub reasons: Vec<VerdictReason>,
-    /// The snapshot that keeps it.
-    pub snapshot: String,
-}
-
-impl Left {
-    /// Why it stays, and where it is kept, for people.
-    pub fn sentence(&self) -> String {
-        let kept = format!("snapshot {:.8} keeps it", self.snapshot);
-        let stays = "it stays where it is until somebody decides";
-        match self.why {
-            LeftWhy::Attackers => {
-                format!("not clean, and made after the clean point; {stays}; {kept}")
-            }
-            LeftWhy::NoneKnown => format!("no clean version is known; {stays}; {kept}"),
-            LeftWhy::Gone => format!("gone, and no clean version is known; {kept}"),
-        }
-    }
-}
-
 /// What a restore will do, and what it will cost.
 #[derive(Debug, Clone, Serialize)]
 pub struct DataRestorePlan {
@@ -139,15 +98,8 @@ pub struct DataRestorePlan {
     pub snapshot: String,
     /// Its time.
     pub time: jiff::Timestamp,
-    /// What speaks for it, where the newest clean version of each item was chosen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub basis: Option<Basis>,
     /// Line by line.
     pub rows: Vec<PlanRow>,
-    /// What is not clean and stays as it is.
-    pub left: Vec<Left>,
-    /// Of how many items how much is known; of none where a snapshot was named.
-    pub certainty: BTreeMap<Certainty, u64>,
     /// The new folder that it goes into; `None` over what is there.
     pub folder: Option<String>,
     /// Whose items are left out: who does not exist in the target, has no place for them there, or
@@ -159,9 +111,13 @@ pub struct DataRestorePlan {
     pub seconds_min: u64,
     #[serde(skip)]
     work: Arc<Vec<OwnerWork>>,
-    /// Of snapshots that hold what the one to start from does not.
-    #[serde(skip)]
-    trees: Vec<Id>,
+}
+
+impl DataRestorePlan {
+    /// Items that it deletes, since an attacker left them: that they are gone is no attack.
+    pub fn removes(&self) -> Vec<ItemId> {
+        self.work.iter().flat_map(|work| work.plan.removes()).collect()
+    }
 }
 
 /// All that is to be done for one owner in one workload.
@@ -169,21 +125,6 @@ pub struct DataRestorePlan {
 struct OwnerWork {
     owner: Owner,
     plan: Box<dyn OwnerPlan>,
-    sources: Sources,
-}
-
-/// Where items are from, by path.
-type Sources = HashMap<String, Source>;
-
-/// So many items of one person came back from one day.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct CameBack {
-    /// Whose they are.
-    pub user: Untrusted,
-    /// The day of the versions, in UTC.
-    pub day: jiff::civil::Date,
-    /// How many.
-    pub items: u64,
 }
 
 /// What a restore did.
@@ -195,10 +136,6 @@ pub struct RestoreReport {
     pub renamed: Vec<Renamed>,
     /// Item by item, without those that were kept.
     pub items: Vec<RestoredItem>,
-    /// From when they came back, where the newest clean version of each was chosen.
-    pub back: Vec<CameBack>,
-    /// What is not clean and stayed as it was.
-    pub left: Vec<Left>,
     /// Items that were right already.
     pub kept: u64,
     /// Identical after reading back.
@@ -249,9 +186,7 @@ impl Context {
 struct Choice {
     id: Id,
     snapshot: Snapshot,
-    basis: Option<Basis>,
     items: Vec<ChosenItem>,
-    left: Vec<LeftItem>,
     /// Folders that hold none of the items.
     folders: Vec<clean::Folder>,
 }
@@ -266,40 +201,40 @@ pub fn starts_from(
 ) -> Result<Option<(Id, Snapshot)>, Error> {
     match &options.snapshot {
         Some(id) => Ok(Some((*id, repo.snapshot(id)?))),
-        None if options.clean => {
-            let point = clean::point(repo, options.tenant.as_deref())?;
-            Ok(point.map(|p| (p.id, p.snapshot)))
-        }
+        None if options.clean => clean::clean_point(repo, options.tenant.as_deref()),
         None => clean::latest(repo, options.tenant.as_deref()),
     }
 }
 
 fn choose(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> {
-    let mut choice = choose_items(repo, options)?;
-    let tree = &choice.snapshot.tree;
-    let under = OwnerPath::find(repo, tree, &options.under)?;
-    choice.folders = clean::empty_folders(repo, tree, under.path(), &choice.items)?;
-    Ok(choice)
+    let (id, snapshot, items) = choose_items(repo, options)?;
+    let under = OwnerPath::find(repo, &snapshot.tree, &options.under)?;
+    let folders = clean::empty_folders(repo, &snapshot.tree, under.path(), &items)?;
+    Ok(Choice { id, snapshot, items, folders })
 }
 
 /// The items to restore with the snapshot they start from.
-fn choose_items(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> {
+fn choose_items(
+    repo: &Repository,
+    options: &RestoreOptions,
+) -> Result<(Id, Snapshot, Vec<ChosenItem>), Error> {
+    let tenant = options.tenant.as_deref();
     let nothing = || {
         Error::Request(
             "there is no snapshot to restore from; `strongroom snapshots` lists them".into(),
         )
     };
     if options.clean && options.snapshot.is_none() {
-        let (tenant, lines) = (options.tenant.as_deref(), &options.lines);
-        let chosen = clean::clean_items_with(repo, tenant, &options.under, lines)?;
-        let CleanChoice { point, items, left } = chosen.ok_or_else(nothing)?;
-        let Point { id, snapshot, basis } = point;
-        return Ok(Choice { id, snapshot, basis: Some(basis), items, left, folders: Vec::new() });
+        let (point, chosen) = clean::clean_items(repo, tenant, &options.under)?;
+        let (id, snapshot) = point.ok_or_else(|| {
+            Error::Request("no snapshot is clean; restore a chosen one with --snapshot".into())
+        })?;
+        return Ok((id, snapshot, chosen));
     }
     let (id, snapshot) = starts_from(repo, options)?.ok_or_else(nothing)?;
     let under = OwnerPath::find(repo, &snapshot.tree, &options.under)?;
-    let items = clean::items(repo, &snapshot, under.path())?;
-    Ok(Choice { id, snapshot, basis: None, items, left: Vec::new(), folders: Vec::new() })
+    let chosen = clean::items(repo, &snapshot, under.path())?;
+    Ok((id, snapshot, chosen))
 }
 
 /// Finds out what a restore would do. Reads the tenant, writes nothing.
@@ -314,7 +249,7 @@ pub async fn plan(
         tokio::task::block_in_place(|| crate::seal::check(&repo, client.tenant()))?;
     }
     client.budget().tell(progress.clone());
-    let Choice { id, snapshot, basis, items, left, folders } =
+    let Choice { id, snapshot, items, folders } =
         tokio::task::block_in_place(|| choose(&repo, &options))?;
     // What nothing seals says by the name alone whose it is.
     let is_others = options.tenant.as_ref().is_some_and(|name| snapshot.hostname != *name);
@@ -328,26 +263,23 @@ pub async fn plan(
             .into(),
         ));
     }
-    if items.is_empty() && folders.is_empty() && left.is_empty() {
+    if items.is_empty() && folders.is_empty() {
         return Err(Error::Request(
             format!("snapshot {} holds nothing below {:?}", id.short(), options.under).into(),
         ));
     }
+    let mut remove = if options.clean && options.into == Into::InPlace {
+        ransom_notes(&repo, &options)?
+    } else {
+        Vec::new()
+    };
+    // A file that a note overwrote is brought back, and what is brought back stays.
+    let chosen: HashSet<&ItemId> = items.iter().map(|c| &c.facts.id).collect();
+    remove.retain(|(_, _, id)| !chosen.contains(id));
     let mut rooms = OwnerDirs::new(repo.clone(), snapshot.tree);
     let others = others(&repo, &snapshot.tree, &options.users)?;
-    let mut certainty = BTreeMap::new();
-    for source in items.iter().filter_map(|item| item.source.as_ref()) {
-        *certainty.entry(source.certainty).or_default() += 1;
-    }
-    if !left.is_empty() {
-        certainty.insert(Certainty::NoneKnown, left.len() as u64);
-    }
-    let trees = trees(&snapshot, &items);
-    let shelf = Shelf::new(repo, trees.clone());
-    let untouched = left.iter().filter(|l| l.why != LeftWhy::Attackers).map(|l| l.id.clone());
-    let (wanted, mut sources) =
-        by_owner(&shelf, &mut rooms, items, folders, Arc::new(untouched.collect()))?;
-    let mut covered: HashSet<ItemId> = HashSet::new();
+    let shelf = Shelf::new(repo, snapshot.tree);
+    let wanted = by_owner(&shelf, &mut rooms, items, folders, remove)?;
     let ctx = Context { client, options, progress, shelf };
     let (mut rows, mut users_missing, mut work) = (Vec::new(), Vec::new(), Vec::new());
     let (mut renamed, mut refused) = (BTreeSet::new(), None);
@@ -383,11 +315,7 @@ pub async fn plan(
                     continue;
                 }
             };
-            let sources = sources.remove(&(whose.clone(), workload.profile().name));
-            let sources = sources.unwrap_or_default();
-            covered.extend(plan.covers());
             rows.extend(plan.steps().into_iter().map(|step| PlanRow {
-                source: sources.get(&step.path).cloned(),
                 action: step.action,
                 path: step.path.into(),
                 user: owner.name.as_str().into(),
@@ -399,7 +327,7 @@ pub async fn plan(
             let cost = plan.cost();
             drive_units += cost.drive_units;
             mailbox_bytes_max = mailbox_bytes_max.max(cost.mailbox_bytes);
-            work.push(OwnerWork { owner: owner.clone(), plan, sources });
+            work.push(OwnerWork { owner: owner.clone(), plan });
         }
     }
     // Nobody's could be read: that is no plan.
@@ -409,17 +337,13 @@ pub async fn plan(
     Ok(DataRestorePlan {
         snapshot: id.to_string(),
         time: snapshot.time,
-        basis,
         rows,
-        left: listed(&mut rooms, left, &covered)?,
-        certainty,
         folder: folder_of(&ctx.options),
         users_missing,
         renamed: renamed.into_iter().collect(),
         // 150 MB in 5 minutes to a mailbox; 1,250 resource units a minute to drives.
         seconds_min: (mailbox_bytes_max * 300 / 150_000_000).max(drive_units * 60 / 1250),
         work: Arc::new(work),
-        trees,
     })
 }
 
@@ -451,44 +375,6 @@ struct Whose {
 /// What owners get of each workload.
 type ByOwner = BTreeMap<Whose, Vec<(&'static dyn Workload, Wanted)>>;
 
-/// Where the items of each owner and workload are from.
-type SourcesByOwner = BTreeMap<(Whose, &'static str), Sources>;
-
-/// The trees that paths are looked up in: of the snapshot to start from, and of others.
-fn trees(start: &Snapshot, items: &[ChosenItem]) -> Vec<Id> {
-    let mut all = vec![start.tree];
-    for item in items {
-        if all.last() != Some(&item.tree) && !all.contains(&item.tree) {
-            all.push(item.tree);
-        }
-    }
-    all
-}
-
-/// What stays as it is, but for what something else is put over.
-fn listed(
-    rooms: &mut OwnerDirs,
-    left: Vec<LeftItem>,
-    covered: &HashSet<ItemId>,
-) -> Result<Vec<Left>, Error> {
-    let mut all = Vec::new();
-    for LeftItem { path, id, tree, snapshot, why, judgement } in left {
-        if covered.contains(&id) {
-            continue;
-        }
-        let mut parts = path.split('/').skip(1);
-        let (top, room) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let workload = ALL.iter().map(|w| w.profile()).find(|p| p.name == top);
-        let owner = workload.map(|p| rooms.of(tree, p.owners, room)).transpose()?.flatten();
-        let user = owner.map_or_else(|| room.to_owned(), |(_, label)| label).into();
-        let (verdict, reasons) = judgement.map(|j| (j.verdict, j.reasons)).unzip();
-        let (reasons, snapshot) = (reasons.unwrap_or_default(), snapshot.to_string());
-        all.push(Left { path: path.into(), user, why, verdict, reasons, snapshot });
-    }
-    all.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(all)
-}
-
 /// What each owner gets of each workload. Things of one owner may come from several snapshots, in
 /// which the directory has several names: they go by that of the snapshot to start from.
 fn by_owner(
@@ -496,13 +382,11 @@ fn by_owner(
     rooms: &mut OwnerDirs,
     items: Vec<ChosenItem>,
     folders: Vec<clean::Folder>,
-    untouched: Arc<HashSet<ItemId>>,
-) -> Result<(ByOwner, SourcesByOwner), Error> {
+    remove: Vec<(Id, String, ItemId)>,
+) -> Result<ByOwner, Error> {
     let start = rooms.start();
-    let mut sources = SourcesByOwner::new();
     let mut all: BTreeMap<Whose, BTreeMap<usize, Wanted>> = BTreeMap::new();
-    type Add<'a> = &'a mut dyn FnMut(&mut Wanted, &mut Sources, String);
-    let mut at = |tree: Id, path: &str, add: Add<'_>| {
+    let mut at = |tree: Id, path: &str, add: &mut dyn FnMut(&mut Wanted, String)| {
         let mut parts = path.splitn(4, '/').skip(1);
         let (top, room) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let Some(n) = ALL.iter().position(|w| w.profile().name == top) else { return Ok(()) };
@@ -519,31 +403,26 @@ fn by_owner(
             Some(rest) => format!("/{top}/{}/{rest}", whose.room),
             None => format!("/{top}/{}", whose.room),
         };
-        let of = sources.entry((whose.clone(), ALL[n].profile().name)).or_default();
-        let wanted = all
-            .entry(whose)
-            .or_default()
-            .entry(n)
-            .or_insert_with(|| Wanted { untouched: untouched.clone(), ..Wanted::default() });
-        add(wanted, of, path);
+        add(all.entry(whose).or_default().entry(n).or_default(), path);
         Ok::<(), Error>(())
     };
-    for mut item in items {
-        let (tree, mut source) = (item.tree, item.source.take());
+    for item in items {
+        let tree = item.tree;
         let kept = shelf.kept(item);
-        at(tree, &kept.path.clone(), &mut |w, sources, path| {
-            sources.extend(source.take().map(|source| (path.clone(), source)));
+        at(tree, &kept.path.clone(), &mut |w, path| {
             w.items.push(StoredItem { path, ..kept.clone() })
         })?;
     }
     for f in folders {
-        at(start, &f.path, &mut |w, _, path| {
+        at(start, &f.path, &mut |w, path| {
             w.folders.push(StoredFolder { path, facts: f.facts.clone() })
         })?;
     }
+    for (tree, path, id) in remove {
+        at(tree, &path, &mut |w, path| w.remove.push((path, id.clone())))?;
+    }
     let with_workloads = |w: BTreeMap<usize, Wanted>| w.into_iter().map(|(n, w)| (ALL[n], w));
-    let all = all.into_iter().map(|(owner, w)| (owner, with_workloads(w).collect())).collect();
-    Ok((all, sources))
+    Ok(all.into_iter().map(|(owner, w)| (owner, with_workloads(w).collect())).collect())
 }
 
 /// To whom the things of whom go, as the options say it: by the name of a directory in the tree.
@@ -603,6 +482,27 @@ async fn who(
     Ok(found)
 }
 
+/// Ransom notes that the latest snapshot saw.
+fn ransom_notes(
+    repo: &Repository,
+    options: &RestoreOptions,
+) -> Result<Vec<(Id, String, ItemId)>, Error> {
+    let Some((_, latest)) = clean::latest(repo, options.tenant.as_deref())? else {
+        return Ok(Vec::new());
+    };
+    let under = OwnerPath::find(repo, &latest.tree, &options.under)?;
+    Ok(clean::items(repo, &latest, under.path())?
+        .into_iter()
+        .filter(|c| {
+            c.facts
+                .judgement
+                .as_ref()
+                .is_some_and(|j| j.reasons.contains(&VerdictReason::RansomNote))
+        })
+        .map(|c| (latest.tree, c.path, c.facts.id))
+        .collect())
+}
+
 /// Owners whose things are put back at the same time.
 const OWNERS_AT_ONCE: usize = 4;
 
@@ -614,20 +514,19 @@ pub async fn apply(
     plan: DataRestorePlan,
     progress: Arc<dyn Progress>,
 ) -> Result<RestoreReport, Error> {
+    let snapshot = repo.snapshot(&Id::parse(&plan.snapshot)?)?;
     progress.phase("restore");
     client.budget().tell(progress.clone());
     let todo = plan.rows.iter().filter(|r| r.action != Action::Keep);
     progress.expect(todo.clone().count() as u64, todo.map(|r| r.bytes).sum());
-    let shelf = Shelf::new(repo, plan.trees.clone());
+    let shelf = Shelf::new(repo, snapshot.tree);
     let ctx = Arc::new(Context { client, options, progress, shelf });
     let mut report = RestoreReport {
         folder: plan.folder.clone(),
         renamed: plan.renamed.clone(),
         kept: plan.rows.iter().filter(|r| r.action == Action::Keep).count() as u64,
-        left: plan.left.clone(),
         ..RestoreReport::default()
     };
-    let mut days: BTreeMap<(String, jiff::civil::Date), u64> = BTreeMap::new();
     let mut tasks = tokio::task::JoinSet::new();
     let mut waiting = 0..plan.work.len();
     loop {
@@ -637,23 +536,15 @@ pub async fn apply(
             tasks.spawn(async move {
                 let work = &all[n];
                 // One owner who stops stops nobody else.
-                let rows = work.plan.apply(ctx.to(&work.owner)).await.unwrap_or_else(|e| {
+                work.plan.apply(ctx.to(&work.owner)).await.unwrap_or_else(|e| {
                     let todo = work.plan.steps().into_iter().filter(|s| s.action != Action::Keep);
                     todo.map(|s| RestoredItem::failed(&s.path, s.action, &e)).collect()
-                });
-                (n, rows)
+                })
             });
         }
         match tasks.join_next().await {
-            Some(Ok((n, rows))) => {
-                let OwnerWork { owner, sources, .. } = &plan.work[n];
-                for mut row in rows {
-                    row.source = sources.get(row.path.as_str()).cloned();
-                    let is_back = !matches!(row.outcome, RestoreOutcome::Failed { .. });
-                    if let Some(source) = row.source.as_ref().filter(|_| is_back) {
-                        let day = source.at.to_zoned(jiff::tz::TimeZone::UTC).date();
-                        *days.entry((owner.name.clone(), day)).or_default() += 1;
-                    }
+            Some(Ok(rows)) => {
+                for row in rows {
                     report.add(row);
                 }
             }
@@ -662,8 +553,5 @@ pub async fn apply(
         }
     }
     report.items.sort_by(|a, b| a.path.cmp(&b.path));
-    let back =
-        days.into_iter().map(|((user, day), items)| CameBack { user: user.into(), day, items });
-    report.back = back.collect();
     Ok(report)
 }

@@ -1,20 +1,19 @@
 //! A snapshot as workloads see it while they put things back.
 
-use crate::{Error, clean::ChosenItem, known, layout, owner_dirs};
+use crate::{Error, JudgedContent, clean::ChosenItem, judge, layout, owner_dirs};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use strongroom_content::{ContentExaminer, Version, judge};
 use strongroom_model::{Facts, ItemId, Role, Verdict, fit_name};
 use strongroom_repository::{BlobKind, Id, Node, NodeKind, Repository, Visit};
 use strongroom_workloads::{
     OwnerKind,
-    restore::{Contents, Look, SnapshotView, StoredItem, Unreadable},
+    restore::{Contents, SnapshotView, StoredItem, Unreadable},
 };
 
-/// A snapshot of a repository, and for what is newer others.
+/// A snapshot of a repository.
 pub(super) struct Shelf {
     repo: Arc<Repository>,
-    trees: Vec<Id>,
+    tree: Id,
 }
 
 fn unreadable(e: impl ToString) -> Unreadable {
@@ -22,36 +21,25 @@ fn unreadable(e: impl ToString) -> Unreadable {
 }
 
 impl Shelf {
-    /// A snapshot to start from, and those that hold what is not in it, the newest first.
-    pub(super) fn new(repo: Arc<Repository>, trees: Vec<Id>) -> Self {
-        Self { repo, trees }
-    }
-
-    /// What stands at a path, in the first that holds it.
-    fn node(&self, path: &str) -> Result<Option<Node>, Error> {
-        for tree in &self.trees {
-            match self.repo.node_at(tree, path) {
-                Ok(node) => return Ok(Some(node)),
-                Err(strongroom_repository::Error::NoSuchPath(_)) => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Ok(None)
+    pub(super) fn new(repo: Arc<Repository>, tree: Id) -> Self {
+        Self { repo, tree }
     }
 
     /// The record of what stands at a path.
     pub(super) fn facts(&self, path: &str) -> Result<Option<Facts>, Error> {
-        Ok(self.node(path)?.map(|node| node.facts()).transpose()?.flatten())
+        match self.repo.node_at(&self.tree, path) {
+            Ok(node) => Ok(node.facts()?),
+            Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// A chosen item.
     pub(super) fn kept(&self, item: ChosenItem) -> StoredItem {
-        let ChosenItem { path, node, facts, origin, .. } = item;
+        let ChosenItem { path, node, facts, tree } = item;
         let name = node.name.clone();
         let size_bytes = node.size_bytes();
-        let record = Some(facts.clone());
-        let (repo, tree, at) = (self.repo.clone(), origin.tree, origin.path);
-        let file = File { repo, node, record, tree, path: at };
+        let file = File { repo: self.repo.clone(), node, tree, path: path.clone() };
         StoredItem { path, name, size_bytes, facts, contents: Arc::new(file) }
     }
 }
@@ -63,7 +51,7 @@ impl SnapshotView for Shelf {
 
     fn collections_below(&self, path: &str) -> Result<Vec<(String, Facts)>, Unreadable> {
         let mut all = Vec::new();
-        let Some(node) = self.node(path).map_err(unreadable)? else { return Ok(all) };
+        let node = self.repo.node_at(&self.tree, path).map_err(unreadable)?;
         let NodeKind::Dir { subtree } = node.kind else { return Ok(all) };
         let walked = self.repo.walk(&subtree, path, &mut |path, node| match node
             .facts()?
@@ -80,43 +68,13 @@ impl SnapshotView for Shelf {
     }
 
     fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable> {
-        for tree in &self.trees {
-            let found = owner_dirs::find(&self.repo, tree, OwnerKind::User, name);
-            if let Some((_, id)) = found.map_err(unreadable)? {
-                return Ok(Some(id));
-            }
-        }
-        Ok(None)
+        let found = owner_dirs::find(&self.repo, &self.tree, OwnerKind::User, name);
+        Ok(found.map_err(unreadable)?.map(|(_, id)| id))
     }
 
-    fn look(&self) -> Box<dyn Look> {
-        Box::new(Looked(ContentExaminer::new()))
-    }
-}
-
-/// What was seen of a content.
-struct Looked(ContentExaminer);
-
-impl Look for Looked {
-    fn push(&mut self, piece: &[u8]) {
-        self.0.push(piece);
-    }
-
-    fn is_clean(
-        self: Box<Self>,
-        (name, sha256): (&str, &[u8; 32]),
-        (name_before, stored): (&str, &StoredItem),
-    ) -> Result<bool, Unreadable> {
-        let before = match known::recorded(&stored.facts, stored.size_bytes) {
-            Some(record) => record,
-            None => {
-                let mut n = 0..;
-                known::examined(|| stored.contents.piece(n.next().unwrap_or(usize::MAX)))?
-            }
-        };
-        let record = self.0.finish(sha256);
-        let before = Version { name: name_before, record: &before };
-        Ok(judge(Version { name, record: &record }, Some(before)).verdict == Verdict::Clean)
+    fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool {
+        let content = |(name, bytes)| JudgedContent { name, bytes };
+        judge(content(now), Some(content(before))).verdict == Verdict::Clean
     }
 }
 
@@ -125,11 +83,8 @@ impl Look for Looked {
 struct File {
     repo: Arc<Repository>,
     node: Node,
-    /// What is put back of it besides its bytes.
-    record: Option<Facts>,
     /// Root of the snapshot that it was taken from.
     tree: Id,
-    /// Path in it.
     path: String,
 }
 
@@ -143,8 +98,7 @@ impl File {
     fn other(&self, node: Node, path: String) -> Result<Option<StoredItem>, Unreadable> {
         let Some(facts) = node.facts().map_err(unreadable)? else { return Ok(None) };
         let (name, size_bytes) = (node.name.clone(), node.size_bytes());
-        let record = Some(facts.clone());
-        let file = File { node, record, path: path.clone(), ..self.clone() };
+        let file = File { node, path: path.clone(), ..self.clone() };
         Ok(Some(StoredItem { path, name, size_bytes, facts, contents: Arc::new(file) }))
     }
 
@@ -165,8 +119,8 @@ impl Contents for File {
         let mut of = Sha256::new_with_prefix(b"a stored file ");
         self.node.content().iter().for_each(|id| of.update(id.0));
         // The record says what else is put back: name, times, state.
-        let record = self.record.as_ref();
-        of.update(record.and_then(|f| serde_json::to_vec(f).ok()).unwrap_or_default());
+        let record = self.node.facts().ok().flatten();
+        of.update(record.and_then(|f| serde_json::to_vec(&f).ok()).unwrap_or_default());
         hex::encode(of.finalize())
     }
 
@@ -205,10 +159,6 @@ impl Contents for File {
         let dir = format!("{base}/{}/{}", layout::VERSIONS, fit_name(&id, &id, &[]).0);
         let mut all = Vec::new();
         for node in self.list(&self.tree, &dir)? {
-            // It may be one of them itself.
-            if node.content() == self.node.content() {
-                continue;
-            }
             let path = format!("{dir}/{}", node.name);
             let is_clean = |k: &StoredItem| {
                 let judged = k.facts.judgement.as_ref();

@@ -14,10 +14,7 @@ use strongroom_engine::{
 };
 use strongroom_model::{Facts, Role};
 use strongroom_repository::{Repository, Visit};
-use strongroom_workloads::{
-    ALL,
-    workload::{Judged, Profile},
-};
+use strongroom_workloads::{ALL, workload::Profile};
 
 /// An act on an item: the school, the owner's address, the item's id.
 type Act = fn(&Sim, &str, &str);
@@ -373,7 +370,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         assert!(path.starts_with(&format!("/{}/{}~", profile.name, b.name)), "{path}");
         assert!(path.contains("Conformance"), "{path}: a person can tell what it is");
         assert!(text(&bytes).contains("As it was"), "{path}: it is readable");
-        assert_eq!(facts.judgement.is_some(), profile.judged != Judged::Nothing, "{path}");
+        assert_eq!(facts.judgement.is_some(), profile.is_judged, "{path}");
         for (at, facts, _) in b.nodes(&id) {
             assert!(facts.kind.role() != Role::Sidecar || profile.has_sidecars, "{at}");
         }
@@ -386,7 +383,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         };
         browse::find(&b.repo, &[latest], &query, &mut report_hit).unwrap();
         assert!(found.contains(&path), "{found:?}");
-        let chosen = clean::clean_items(&b.repo, None, "").unwrap().unwrap().items;
+        let (_, chosen) = clean::clean_items(&b.repo, None, "").unwrap();
         assert!(chosen.iter().any(|c| c.facts.id.0 == id), "it is chosen for a clean restore");
         let told = report.coverage.iter().any(|c| c.scope == b.name && c.items > Some(0));
         assert!(told, "the coverage counts it");

@@ -2,19 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod back;
-mod clean_points;
 mod conformance;
 mod crash;
 mod interruptions;
-mod mail;
 mod outlook;
 mod owners;
 mod panics;
 mod series;
-mod slow;
 mod stored;
 mod trips;
-mod verdicts;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Server, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};
@@ -156,7 +152,7 @@ fn a_name_that_looks_like_one_of_ours_is_a_name() {
     assert!(is_whole(&sim, &report), "{:?} {:?}", report.skipped, report.failed);
     assert_all_is_in(&sim, &repo);
     let latest = clean::latest(&repo, None).unwrap().unwrap();
-    let chosen = clean::clean_items(&repo, None, "").unwrap().unwrap().items;
+    let (_, chosen) = clean::clean_items(&repo, None, "").unwrap();
     assert_eq!(chosen.len(), sim.items(0).len());
     let query = browse::Query { text: Some("/below/.".into()), ..browse::Query::default() };
     let mut found = 0;
@@ -241,7 +237,6 @@ fn restored_as(
         addresses: Default::default(),
         versions: false,
         to_other_tenant: false,
-        lines: Vec::new(),
     };
     change(&mut options);
     let (repo, client) = (repo.clone(), Arc::new(client));

@@ -1,4 +1,3 @@
-use super::CalendarEntry;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -98,8 +97,6 @@ pub struct TenantEntry {
     /// What is backed up, and how fast.
     #[serde(default)]
     pub backup: BackupEntry,
-    /// What is ordinary there when; each day is judged as one of term without it.
-    pub calendar: Option<CalendarEntry>,
     /// `read`, `write`, `configure`, `act`.
     #[serde(default)]
     pub identities: BTreeMap<String, IdentityEntry>,

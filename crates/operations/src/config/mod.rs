@@ -1,14 +1,12 @@
 //! The configuration file: tenants, repositories, vaults. `docs/configuration.md` documents it.
 
 mod apart;
-mod calendar;
 mod entries;
 mod files;
 pub mod online;
 mod problems;
 
 pub use apart::{Apart, Refused};
-pub use calendar::{CalendarEntry, DaysEntry, EventEntry, EventWord};
 pub use entries::{
     BackupEntry, IdentityEntry, NightlyEntry, PersonEntry, PruneEntry, RepositoryEntry, Retention,
     TenantEntry, VaultEntry,

@@ -337,9 +337,6 @@ impl TenantEntry {
                 known.join(", ")
             ));
         }
-        for says in self.calendar.iter().flat_map(|c| c.problems()) {
-            tell(format!(": {says}"));
-        }
         if !self.identities.contains_key("read") {
             tell(": a backup needs the identity read".into());
         }
@@ -348,14 +345,6 @@ impl TenantEntry {
             tell(": two identities share one application; whoever steals one has both".into());
         }
         p
-    }
-}
-
-impl TenantEntry {
-    /// What is not said of it, and how it is judged without.
-    pub fn notes(&self) -> Vec<String> {
-        let text = "it has no [tenant.calendar], so each day is judged as one of term, in UTC";
-        self.calendar.is_none().then(|| text.to_owned()).into_iter().collect()
     }
 }
 

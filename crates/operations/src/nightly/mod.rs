@@ -70,20 +70,12 @@ pub fn choose(
         return Err(wrong(format!("the configuration has no tenant {name:?}, only: {there}")));
     }
     all.retain(|c| names.is_empty() || names.iter().any(|name| name == c.name()));
-    let borne: BTreeSet<String> =
-        all.iter().filter_map(Chosen::labels).flatten().cloned().collect();
     let bears =
         |c: &Chosen| c.labels().is_none_or(|of| labels.iter().all(|label| of.contains(label)));
     all.retain(|c| labels.is_empty() || bears(c));
     match all.is_empty() {
         false => Ok(all),
-        true => {
-            let there = match borne.is_empty() {
-                true => "no tenant bears any".to_owned(),
-                false => format!("there are: {}", borne.into_iter().collect::<Vec<_>>().join(", ")),
-            };
-            Err(wrong(format!("no tenant bears the label {}; {there}", labels.join(" and "))))
-        }
+        true => Err(wrong(format!("no tenant bears the label {}", labels.join(" and ")))),
     }
 }
 

@@ -44,15 +44,6 @@ pub(super) async fn forget(school: &School) -> Result<StepRow, Error> {
     let forget = ready.work().forget();
     let kept = forget.keep.len();
     let is_frozen = forget.keep.iter().any(|(_, _, why)| why.contains(&KeepReason::Frozen));
-    let needed = forget.keep.iter().filter(|(_, _, why)| {
-        let for_its_time =
-            why.iter().any(|w| !matches!(w, KeepReason::Undecided | KeepReason::Planned));
-        !for_its_time
-    });
-    let needed = match needed.count() {
-        0 => String::new(),
-        n => format!("; {n} of them for changes that nobody decided about, or for plans"),
-    };
     let done = |removed: u64, text: String| {
         let row = StepRow::new(step, State::Done, Ending::Done, text);
         Ok(StepRow { removed: Some(removed), ..row })
@@ -63,7 +54,7 @@ pub(super) async fn forget(school: &School) -> Result<StepRow, Error> {
                 let why = "nothing is let go while the newest snapshot is not clean";
                 Ok(StepRow::new(step, State::Held, Ending::Done, why))
             }
-            false => done(0, format!("{kept} stay, none goes{needed}")),
+            false => done(0, format!("{kept} stay, none goes")),
         };
     }
     let leave = match school.config().nightly.retention {
@@ -90,7 +81,7 @@ pub(super) async fn forget(school: &School) -> Result<StepRow, Error> {
     };
     let ready = guard::<Forget>(&copy2, ready).await?;
     let report = Forget::apply(&copy2, ready, leave, Arc::new(Silent)).await?.report;
-    done(report.removed, format!("{} stay, {} went{needed}", report.keep, report.removed))
+    done(report.removed, format!("{} stay, {} went", report.keep, report.removed))
 }
 
 /// Keeps a plan, unless one waits already that would do the same: a plan a night helps nobody.

@@ -3,15 +3,15 @@
 use super::{NightAlarm, SchoolNight, State, Step, StepRow, broke_off, gravest, retention};
 use crate::{
     Attempt, Duty, Error, Kind, School, Stop, backup::back_up, check::check, decisions::counted,
-    files::written, grave, nightly::Chosen, protection, replicate::Replicated,
-    replicate::replicate, settings,
+    files::written, nightly::Chosen, protection, replicate::Replicated, replicate::replicate,
+    settings,
 };
 use std::{
     fs::{File, TryLockError},
     future::Future,
     sync::Arc,
 };
-use strongroom_model::{Alarm, AlarmSeverity, Ending, Row, Silent, Untrusted, shown_bytes};
+use strongroom_model::{Ending, Silent, Untrusted, shown_bytes};
 
 /// Held for as long as a school's night goes on, and however it ends.
 const MARK: &str = "nightly.running";
@@ -24,8 +24,6 @@ struct AtWork {
     school: School,
     stop: Stop,
     alarms: Vec<NightAlarm>,
-    /// Whether it is not known which changes of settings wait for a decision.
-    is_blind_for_changes: bool,
 }
 
 /// Works for a school, step by step.
@@ -39,8 +37,7 @@ pub(super) async fn night(school: School, stop: Stop) -> SchoolNight {
             return SchoolNight { remedy: e.remedy().cloned(), ..night };
         }
     };
-    let mut work =
-        AtWork { school: school.clone(), stop, alarms: Vec::new(), is_blind_for_changes: false };
+    let mut work = AtWork { school: school.clone(), stop, alarms: Vec::new() };
     work.weakened().await;
     let is_weakened = !work.alarms.is_empty();
     let mut steps: Vec<StepRow> = Vec::new();
@@ -59,9 +56,6 @@ pub(super) async fn night(school: School, stop: Stop) -> SchoolNight {
         };
         if matches!(row.state, State::Done | State::Failed | State::Waits) {
             row.took_s = Some(seconds(&school, from));
-        }
-        if step == Step::Settings {
-            work.undecided(&mut row).await;
         }
         steps.push(row);
     }
@@ -174,31 +168,6 @@ impl AtWork {
         self.alarms.extend(found.into_iter().map(|text| NightAlarm { kind: kind(), text }));
     }
 
-    /// Grave changes of settings that stand as alarms until somebody decides: whether this night
-    /// read the settings or not.
-    async fn undecided(&mut self, row: &mut StepRow) {
-        let school = self.school.clone();
-        let looked = noted(move || grave::look_and_tell(&school)).await;
-        let looked = looked.unwrap_or_else(|| Err("it could not be looked".to_owned()));
-        let found = match looked {
-            Ok(found) => found,
-            Err(why) => {
-                self.is_blind_for_changes = true;
-                let text = format!("; which grave changes wait for a decision is not known: {why}");
-                row.text.push_str(&text);
-                row.ending = gravest([row.ending, Ending::Partial]);
-                return;
-            }
-        };
-        if found.is_empty() {
-            return;
-        }
-        let says: Vec<String> = found.iter().map(|f| f.text.clone()).collect();
-        row.text.push_str(&format!("; nobody decided yet: {}", list(&says)));
-        row.ending = gravest([row.ending, Ending::Alarm]);
-        self.alarms.extend(found.into_iter().map(|f| NightAlarm { kind: f.kind, text: f.text }));
-    }
-
     async fn does(&mut self, step: Step, before: &[StepRow]) -> StepRow {
         let duty = match step {
             Step::Settings => Some(Duty::Settings),
@@ -258,9 +227,6 @@ impl AtWork {
         let is = |step, f: &dyn Fn(&StepRow) -> bool| before.iter().any(|r| r.step == step && f(r));
         if self.school.owes(Duty::Backup) && !is(Step::Backup, &StepRow::is_done) {
             return Some("nothing is let go in a night without a backup");
-        }
-        if self.is_blind_for_changes {
-            return Some("nothing is let go while it is not known which changes wait");
         }
         // Who edits what is kept does not empty copy 2 in the same night.
         let is_weakened = self.alarms.iter().any(|a| a.kind == "weakened");
@@ -361,13 +327,11 @@ impl AtWork {
             }
         };
         let mut found = Vec::new();
-        let is_high = |a: &&Alarm| a.severity == AlarmSeverity::High;
-        found.extend(report.alarms.iter().filter(is_high).map(|a| NightAlarm {
+        found.extend(report.alarms.iter().map(|a| NightAlarm {
             kind: a.kind.as_str().to_owned(),
             text: a.text.line().to_string(),
         }));
-        let is_alarm = |row: &&Row<Alarm>| row.known().is_none_or(|a| is_high(&a));
-        found.extend(report.standing.iter().filter(is_alarm).map(|row| NightAlarm {
+        found.extend(report.standing.iter().map(|row| NightAlarm {
             kind: row.code().to_owned(),
             text: row.sentence().line().to_string(),
         }));
@@ -384,8 +348,7 @@ impl AtWork {
             let unread = report.skipped.iter().chain(&report.failed);
             let unread: Vec<String> = unread.map(unread_item).collect();
             text.push_str(&format!(
-                "; {skipped} {} could not be read, asked for again: {}",
-                if skipped == 1 { "thing" } else { "things" },
+                "; {skipped} things could not be read, and are asked for again: {}",
                 list(&unread)
             ));
         }

@@ -10,16 +10,12 @@ use crate::{
 };
 use jiff::Timestamp;
 use std::{
-    collections::BTreeSet,
     fs::{DirBuilder, File},
     io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
-use strongroom_model::{
-    Record,
-    plan::{PLAN_BYTES_MAX, Undo},
-};
+use strongroom_model::{Record, plan::PLAN_BYTES_MAX};
 
 /// Folder of plans, in that of what this host remembers.
 const PLANS: &str = "plans";
@@ -185,37 +181,6 @@ impl PlanStore {
             .collect();
         all.sort_by_key(|k| std::cmp::Reverse(k.plan.as_ref().ok().map(|p| p.asked.at)));
         Ok(all)
-    }
-
-    /// Snapshots that plans need: those of which one was made that may still be carried out, and
-    /// the way back of one that was since then.
-    ///
-    /// # Errors
-    /// As [`PlanStore::list`].
-    pub(crate) fn needed(
-        &self,
-        now: Timestamp,
-        since: Timestamp,
-    ) -> Result<BTreeSet<String>, Error> {
-        let mut out = BTreeSet::new();
-        for kept in self.list()? {
-            // Of one that somebody edited nothing is believed, and it is never carried out.
-            let Ok(plan) = kept.plan else { continue };
-            let (undo, is_needed) = match &kept.applied {
-                Ok(Some(done)) => (&done.undo, done.ended.unwrap_or(done.began) >= since),
-                Ok(None) | Err(_) => (&plan.undo, plan.expires > now),
-            };
-            if !is_needed {
-                continue;
-            }
-            if let Undo::RestoreSettings { to: Some(snapshot), .. } = undo {
-                out.insert(snapshot.clone());
-            }
-            if !matches!(kept.applied, Ok(Some(_))) {
-                out.extend(plan.basis.snapshots.iter().cloned());
-            }
-        }
-        Ok(out)
     }
 
     /// That a plan was carried out, or that somebody began to: this, where how it ended cannot be

@@ -7,10 +7,9 @@ use crate::{
     approvers::{self, Approvals},
     blocking,
     files::read_text,
-    incident::{Intruder, drawn, intruder_in, lines_of},
     plan::{
         Authority, Basis, BroughtItems, Cost, Done, Draft, Effect, Guarded, Operation,
-        OperationKind, Plan, PlanStep, PlanVerb, Prepared, Undo, mac, plan_again, prepared,
+        OperationKind, Plan, PlanStep, PlanVerb, Prepared, Risk, Undo, mac, plan_again, prepared,
         school_of, sealed,
     },
     snapshots::{ahead_of_the_clock, snapshot},
@@ -24,7 +23,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::restore::{
-    self as engine, Action, DataRestorePlan, Into, Left, PlanRow, RestoreOptions, RestoreOutcome,
+    self as engine, Action, DataRestorePlan, Into, PlanRow, RestoreOptions, RestoreOutcome,
     RestoreReport,
 };
 use strongroom_graph::Client;
@@ -92,8 +91,6 @@ pub struct RestoreDataWork {
     restore: DataRestorePlan,
     /// That the snapshot claims a time which has not come.
     ahead: Option<String>,
-    /// What of an intruder still stands.
-    intruder: Intruder,
     /// When the tenant was looked at.
     seen: Timestamp,
     /// Nobody else brings anything back.
@@ -104,23 +101,6 @@ impl RestoreDataWork {
     /// What is done to which item.
     pub fn restore(&self) -> &DataRestorePlan {
         &self.restore
-    }
-
-    /// What of an intruder still stands, where what is clean goes back.
-    pub fn intruder(&self) -> &Intruder {
-        &self.intruder
-    }
-
-    /// Refuses to put what is clean over what is there while something of an intruder stands that
-    /// nobody accepted: it would be lost again.
-    ///
-    /// # Errors
-    /// [`Kind::Refused`].
-    pub fn is_decided(&self) -> Result<(), Error> {
-        match self.request.into {
-            RestoreInto::InPlace => self.intruder.is_decided(),
-            RestoreInto::Folder(_) => Ok(()),
-        }
     }
 
     /// Says of the snapshot that was named that it claims a time which has not come, where it does.
@@ -170,20 +150,6 @@ fn target(school: &School, request: &RestoreDataRequest) -> Result<School, Error
     })
 }
 
-/// What of an intruder still stands. What goes to another tenant goes where they may never have
-/// been.
-async fn intruder(
-    school: &School,
-    target: &School,
-    request: &RestoreDataRequest,
-    repo: &Arc<Repository>,
-) -> Result<Intruder, Error> {
-    match request.clean && target.name() == school.name() {
-        true => intruder_in(school, repo).await,
-        false => Ok(Intruder::default()),
-    }
-}
-
 /// What the engine is told, and what is to be said of the snapshot that was named.
 fn options(
     repo: &Repository,
@@ -202,7 +168,6 @@ fn options(
         addresses: request.addresses.clone().into_iter().collect(),
         versions: request.versions,
         to_other_tenant: request.to_tenant.is_some(),
-        lines: Vec::new(),
     };
     if let RestoreInto::Folder(name) = &request.into {
         options.into = Into::Folder(match name {
@@ -226,6 +191,7 @@ fn verb(action: Action) -> PlanVerb {
         Action::Replace => PlanVerb::Replace,
         Action::Move => PlanVerb::Move,
         Action::Keep => PlanVerb::Keep,
+        Action::Remove => PlanVerb::Delete,
     }
 }
 
@@ -243,35 +209,14 @@ fn is_named(restore: &DataRestorePlan) -> bool {
 
 /// How grave it is. Whatever is put over what is there changes it, and be it nothing.
 fn effect(request: &RestoreDataRequest, restore: &DataRestorePlan) -> Effect {
+    let is_some = |wanted: Action| acts(restore).any(|row| row.action == wanted);
     match &request.into {
+        _ if is_some(Action::Remove) => Effect::Destroys,
         RestoreInto::Folder(_) if acts(restore).all(|row| row.action == Action::Create) => {
             Effect::Adds
         }
         RestoreInto::InPlace | RestoreInto::Folder(_) => Effect::Changes,
     }
-}
-
-/// What is not brought back, and what is not clean and stays: item by item as far as items are
-/// named, else how many of whom.
-fn cannot(restore: &DataRestorePlan) -> Vec<Unable> {
-    let missing =
-        restore.users_missing.iter().map(|m| Unable { object: m.name.clone(), why: m.why.clone() });
-    let mut all: Vec<Unable> = missing.collect();
-    if restore.left.len() <= ITEMS_NAMED_MAX {
-        let left = |l: &Left| Unable { object: l.path.clone(), why: l.sentence().into() };
-        all.extend(restore.left.iter().map(left));
-        return all;
-    }
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    for left in &restore.left {
-        *counts.entry(object(&left.path, false)).or_default() += 1;
-    }
-    let of = |(object, n): (String, u64)| {
-        let why = format!("{n} items are not clean, and stay as they are until somebody decides");
-        Unable { object: object.into(), why: why.into() }
-    };
-    all.extend(counts.into_iter().map(of));
-    all
 }
 
 /// The plan of what was found.
@@ -306,6 +251,12 @@ fn draft(
     }
     let effect = effect(&request, restore);
     let why = |why: &str| Undo::None { why: why.to_owned() };
+    let risks = match effect {
+        Effect::Destroys => vec![Risk::Irreversible {
+            why: "what an attacker left, and is deleted, cannot be had back".to_owned(),
+        }],
+        Effect::Adds | Effect::Changes | Effect::Weakens => Vec::new(),
+    };
     Ok(Draft {
         basis: Basis {
             snapshots: vec![restore.snapshot.clone()],
@@ -316,10 +267,14 @@ fn draft(
         },
         steps,
         effect,
-        risks: Vec::new(),
+        risks,
         cost: Cost { bytes_copied: acts(restore).map(|r| r.bytes).sum(), ..Cost::default() },
         needs: Vec::new(),
-        cannot: cannot(restore),
+        cannot: restore
+            .users_missing
+            .iter()
+            .map(|m| Unable { object: m.name.clone(), why: m.why.clone() })
+            .collect(),
         undo: match &request.into {
             RestoreInto::Folder(_) => why("the folder that it makes can be deleted"),
             RestoreInto::InPlace => why("snapshots of the tenant as it was before bring that back"),
@@ -403,13 +358,10 @@ impl Operation for RestoreData {
         let seen = school.now();
         let repo = school.repository().await?;
         let client = target.client(Identity::Write)?;
-        let (mut options, ahead) = {
+        let (options, ahead) = {
             let (repo, school, request) = (repo.clone(), school.clone(), request.clone());
             blocking(move || options(&repo, &school, &request)).await?
         };
-        if request.clean {
-            options.lines = lines_of(&drawn(school, &repo).await?);
-        }
         let restore = engine::plan(repo.clone(), client.clone(), options.clone(), progress).await?;
         // Of what is clean the newest of each item is chosen anew: a snapshot would say less.
         request.snapshot = match (request.clean, &options.snapshot) {
@@ -422,22 +374,11 @@ impl Operation for RestoreData {
             *name = Some(settled.clone());
         }
         let draft = draft(request.clone(), &repo, &restore)?;
-        let intruder = intruder(school, &target, &request, &repo).await?;
         let approvals = approvals(school, &repo, draft.effect).await?;
         let of = school_of(&school.copy2()?, &repo);
         let plan = draft.of::<Self>(of, &approvals, by, seen)?;
-        let work = RestoreDataWork {
-            repo,
-            target,
-            client,
-            request,
-            options,
-            restore,
-            ahead,
-            intruder,
-            seen,
-            alone,
-        };
+        let work =
+            RestoreDataWork { repo, target, client, request, options, restore, ahead, seen, alone };
         Ok(prepared(plan, work))
     }
 
@@ -465,9 +406,6 @@ impl Operation for RestoreData {
         progress: Hears,
     ) -> Result<Done<RestoreDataReport>, Error> {
         let (plan, mut work) = ready.for_whom(&authority)?;
-        // Something may have been decided, or seen, since it was planned.
-        work.intruder = intruder(school, &work.target, &work.request, &work.repo).await?;
-        work.is_decided()?;
         let alone = match work.alone.take() {
             Some(alone) => alone,
             None => {
@@ -494,6 +432,8 @@ impl Operation for RestoreData {
                 return Err(e);
             }
         };
+        // Before anything goes: the next backup takes what was deleted here for no attack.
+        work.target.notes_removed(&work.restore.removes());
         let RestoreDataWork { repo, client, options, restore, .. } = work;
         let (is_named, folder) = (is_named(&restore), restore.folder.clone());
         let left_out = !restore.users_missing.is_empty();
@@ -514,7 +454,7 @@ impl Operation for RestoreData {
         }
         log.end(restored.as_ref().map_err(Error::sentence).map(|r| {
             json!({"identical": r.identical, "altered": r.altered, "failed": r.failed,
-                "kept": r.kept, "bytes": r.bytes, "stay": r.left.len()})
+                "kept": r.kept, "bytes": r.bytes})
         }))?;
         let restored = restored.map_err(|e| match folder {
             Some(folder) => {
@@ -541,6 +481,5 @@ fn begun(work: &RestoreDataWork) -> Value {
         "in_place": request.into == RestoreInto::InPlace, "users": users,
         "items": acts(restore).count(), "bytes": acts(restore).map(|r| r.bytes).sum::<u64>(),
         "left_out": restore.users_missing, "renamed": restore.renamed,
-        "stay": restore.left.len(),
     })
 }

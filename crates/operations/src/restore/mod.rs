@@ -13,6 +13,5 @@ pub use files::{
     FilesReport, FilesRestored, FilesToRestore, RestoreFilesRequest, files_to_restore,
 };
 pub use strongroom_engine::restore::{
-    Action, Basis, CameBack, DataRestorePlan, Left, LeftWhy, PlanRow, RestoreOutcome,
-    RestoreReport, RestoredItem, Source,
+    Action, DataRestorePlan, PlanRow, RestoreOutcome, RestoreReport, RestoredItem,
 };

@@ -496,8 +496,6 @@ where
     }
     if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
         kept(school, repo, &applied.after).await?;
-        // What was set back waits for nobody from now on.
-        crate::grave::note(school, true).await;
     }
     drop(writing);
     let SettingsWork { aim, restore, .. } = work;

@@ -221,9 +221,9 @@ pub(super) fn copy2(
     match &seen.copy2 {
         Some(Ok(glance)) => shown(about, glance, kept, found),
         Some(Err((kind, why))) => {
-            let (mut copy, mut alarms) = noted(about, kept);
+            let (mut copy, alarms) = noted(about, kept);
             copy.reachable = match kind {
-                Kind::WrongKey => Some(true),
+                Kind::NoRepository | Kind::WrongKey => Some(true),
                 // It was not asked.
                 Kind::Configuration | Kind::Files | Kind::Request | Kind::Internal => None,
                 _ => Some(false),
@@ -235,10 +235,6 @@ pub(super) fn copy2(
                 copy.state = CopyState::Missing;
                 // What was there and is gone is worse than what was never made.
                 grade = if copy.data.is_some() { Grade::Alarm } else { Grade::Overdue };
-                // What was noted of it is so no more; an alarm that stood in it does.
-                (copy.data, copy.settings, copy.clean_point) = (None, None, None);
-                copy.as_of = None;
-                alarms = alarms.filter(|all| all.iter().any(|a| a.open));
             }
             found.push(StatusFinding::new(grade, COPY2, format!("copy 2: {why}")));
             (copy, alarms)

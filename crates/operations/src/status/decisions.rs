@@ -30,9 +30,10 @@ pub(super) fn alarms(
         Ok((all, more)) => {
             let left_out = all.len().saturating_sub(NAMED_MAX) as u64 + more;
             for c in all.into_iter().take(NAMED_MAX) {
-                let (text, since) = (c.sentence(), c.seen);
-                match c.is_alarm(now) {
-                    true => alarm(grave::CHANGED, Some(c.place), text, Some(since)),
+                let (rank, since) = (if c.is_critical { "critical" } else { "high" }, c.seen);
+                let text = format!("{rank} change of settings, seen {since:.0}: {}", c.says);
+                match c.is_critical || c.deadline < now {
+                    true => alarm("changed", Some(c.place), text, Some(since)),
                     false => found.push(StatusFinding::new(Grade::Warning, SETTINGS, text)),
                 }
             }

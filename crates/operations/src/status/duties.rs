@@ -275,9 +275,7 @@ pub(super) fn coverage(
         last.and_then(|last| Some(NotedCoverage { counts: last.coverage?, as_of: last.began }));
     match &known {
         Some(c) if c.counts.skipped > 0 => {
-            let n = c.counts.skipped;
-            let things = if n == 1 { "thing" } else { "things" };
-            let text = format!("the last backup could not read {n} {things}");
+            let text = format!("the last backup could not read {} things", c.counts.skipped);
             found.push(StatusFinding::new(Grade::Warning, "coverage", text));
         }
         Some(_) => {}

@@ -2,7 +2,7 @@
 //! nobody took away.
 
 use super::{Grade, PATIENCE, StatusFinding};
-use crate::{Duty, Identity, School, files::secrets, sheets::lying};
+use crate::{School, files::secrets, sheets::lying};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -41,19 +41,7 @@ pub struct DiskRow {
     pub why: Option<String>,
 }
 
-/// What is not here, and should be: who backs up reads the tenant. Other identities may lie on
-/// another host.
-fn not_here(school: &School, identity: &str, path: &Path) -> (Grade, String) {
-    let reads = identity == Identity::Read.name()
-        && (school.owes(Duty::Backup) || school.owes(Duty::Settings));
-    let text = format!("identity {identity}: {} is not there", path.display());
-    match reads {
-        true => (Grade::Unknown, text),
-        false => (Grade::Note, format!("{text}; another host may have it")),
-    }
-}
-
-/// The credentials of the identities; one that is not here may be needed by nobody on this host.
+/// The credentials that are here; one that is not here may be needed by nobody on this host.
 pub(super) fn certificates(
     school: &School,
     now: Timestamp,
@@ -63,19 +51,7 @@ pub(super) fn certificates(
     let mut rows = Vec::new();
     for (identity, entry) in &school.tenant().identities {
         let file = entry.certificate_file.as_ref().or(entry.secret_file.as_ref());
-        let Some(path) = file.map(|f| config.path(f)) else { continue };
-        let about = format!("certificate {identity}");
-        let mut row =
-            CertificateRow { identity: identity.clone(), ends: None, days: None, why: None };
-        if path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
-            let (grade, why) = not_here(school, identity, &path);
-            found.push(StatusFinding::new(grade, about, why.clone()));
-            if grade > Grade::Note {
-                row.why = Some(why);
-                rows.push(row);
-            }
-            continue;
-        }
+        let Some(path) = file.map(|f| config.path(f)).filter(|p| p.exists()) else { continue };
         let validity = secrets::read(&path, accounts).map_err(|e| e.sentence()).and_then(|text| {
             let credential = match entry.certificate_file {
                 Some(_) => Credential::Certificate { pem: text },
@@ -83,16 +59,16 @@ pub(super) fn certificates(
             };
             credential.validity().map_err(|e| e.to_string())
         });
+        let about = format!("certificate {identity}");
+        let mut row =
+            CertificateRow { identity: identity.clone(), ends: None, days: None, why: None };
         match validity {
             Ok(Some((_, ends))) => {
                 let days = ends.duration_since(now).as_hours().div_euclid(24);
                 (row.ends, row.days) = (Some(ends), Some(days));
                 let (grade, text) = match days {
-                    _ if ends <= now => (Grade::Overdue, format!("ended on {ends:.0}")),
-                    ..CERTIFICATE_DAYS_MIN => (
-                        Grade::Warning,
-                        format!("ends in {days} day{}", if days == 1 { "" } else { "s" }),
-                    ),
+                    ..0 => (Grade::Overdue, format!("ended on {ends:.0}")),
+                    0..CERTIFICATE_DAYS_MIN => (Grade::Warning, format!("ends in {days} days")),
                     _ => {
                         rows.push(row);
                         continue;

@@ -321,8 +321,6 @@ async fn one(
     row.certificates = host::certificates(school, now, &mut found);
     row.disk = host::disk(school, cache.as_deref(), &mut found).await;
     host::sheets(school, &mut found).await;
-    let notes = school.tenant().notes().into_iter();
-    found.extend(notes.map(|text| StatusFinding::new(Grade::Note, "calendar", text)));
     found.sort_by_key(|f| std::cmp::Reverse(f.grade));
     row.findings = found;
     row

@@ -1,7 +1,7 @@
 //! The figures in Prometheus' text format, 0.0.4. What is not known has no sample, and a sample of
 //! `strongroom_unknown` instead.
 
-use super::{CopyState, DutyState, Grade, SchoolStatus, Status};
+use super::{DutyState, Grade, SchoolStatus, Status};
 use std::{collections::BTreeMap, fmt::Write};
 
 /// What each figure is: its name, its help.
@@ -129,10 +129,6 @@ fn of_school(s: &SchoolStatus, samples: &mut Samples) {
         .filter(|f| matches!(f.grade, Grade::Unknown))
         .map(|f| f.about.as_str())
         .collect();
-    // Nothing of what is gone is known, whatever a finding calls it.
-    if s.copy2.state == CopyState::Missing && s.copy2.reachable == Some(false) {
-        unknown.push("copy 2");
-    }
     unknown.sort_unstable();
     unknown.dedup();
     for what in unknown {

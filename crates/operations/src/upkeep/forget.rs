@@ -6,15 +6,13 @@ use crate::{
     place::Doing,
     plan::{
         Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, OperationKind, Plan,
-        PlanStep, PlanStore, PlanVerb, Prepared, Risk, Undo, digest, prepared, school_of, sealed,
-        unchanged,
+        PlanStep, PlanVerb, Prepared, Risk, Undo, digest, prepared, school_of, sealed, unchanged,
     },
-    reviews::{self, DAYS, days_ago},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use strongroom_model::{Ending, Record};
-use strongroom_repository::{Id, KeepReason, Repository, Snapshot, plan_forget};
+use strongroom_repository::{Id, Repository, Snapshot, plan_forget};
 
 /// Lets old snapshots of a copy 2 go.
 pub struct Forget;
@@ -61,12 +59,8 @@ pub struct ForgetReport {
     pub removed: u64,
 }
 
-/// What of a snapshot somebody who approves has to see, and its id, whole.
-fn object(id: &Id, s: &Snapshot) -> String {
-    let tags = s.tags.iter().filter(|tag| !tag.starts_with("series:"));
-    let tags: Vec<&str> = tags.map(String::as_str).collect();
-    let time = s.time.strftime("%Y-%m-%d %H:%M:%S");
-    format!("snapshot {} of {time} UTC, {} ({}), {id}", id.short(), s.series(), tags.join(", "))
+fn object(id: &Id) -> String {
+    format!("snapshot {id}")
 }
 
 /// What is named, and nothing else; and its ids.
@@ -102,25 +96,6 @@ fn named(
     Ok((plan, ids.iter().map(Id::to_string).collect()))
 }
 
-/// Whatever a policy says: an open change that lost the state before it would be no change any
-/// more, and nothing could set it back.
-fn keep_what_is_needed(
-    copy2: &Copy2,
-    repo: &Repository,
-    forget: &mut ForgetPlan,
-) -> Result<(), Error> {
-    if forget.remove.is_empty() {
-        return Ok(());
-    }
-    let Some(school) = copy2.school_of(repo) else { return Ok(()) };
-    let undecided = reviews::needed(&school, repo)?;
-    let store = PlanStore::of(school.config(), &school.host().accounts);
-    let planned = store.needed(school.now(), days_ago(&school, DAYS))?;
-    forget.keeps(KeepReason::Undecided, |id| undecided.contains(&id.to_string()));
-    forget.keeps(KeepReason::Planned, |id| planned.contains(&id.to_string()));
-    Ok(())
-}
-
 /// The plan as things stand.
 fn drafted(
     copy2: &Copy2,
@@ -132,8 +107,7 @@ fn drafted(
     let all = repo.snapshots_whole()?;
     let (forget, request, configured) = match request {
         ForgetRequest::Policy { policy, though_not_clean } => {
-            let mut forget = plan_forget(&all, &policy, now, though_not_clean);
-            keep_what_is_needed(copy2, repo, &mut forget)?;
+            let forget = plan_forget(&all, &policy, now, though_not_clean);
             let configured = digest(&copy2.entry().and_then(|entry| entry.retention.clone()))?;
             (forget, ForgetRequest::Policy { policy, though_not_clean }, Some(configured))
         }
@@ -152,7 +126,7 @@ fn drafted(
             decided: None,
             configured,
         },
-        steps: gone.map(|(id, s)| PlanStep::of_copy2(PlanVerb::Forget, object(id, s))).collect(),
+        steps: gone.map(|(id, _)| PlanStep::of_copy2(PlanVerb::Forget, object(id))).collect(),
         effect: Effect::Destroys,
         risks: vec![Risk::Irreversible {
             why: "a snapshot that was forgotten is not listed again".to_owned(),
@@ -192,7 +166,7 @@ impl Operation for Forget {
 
     fn only(mut work: ForgetWork, stored: &Plan) -> ForgetWork {
         let wanted: BTreeSet<&str> = stored.steps.iter().map(|s| s.object.as_str()).collect();
-        work.forget.remove.retain(|(id, s)| wanted.contains(object(id, s).as_str()));
+        work.forget.remove.retain(|(id, _)| wanted.contains(object(id).as_str()));
         work
     }
 

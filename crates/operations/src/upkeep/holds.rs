@@ -1,5 +1,5 @@
 use crate::{
-    Copy2, Error, Kind, blocking,
+    Copy2, Error, blocking,
     place::Doing,
     snapshots::{ahead_of_the_clock, snapshot},
 };
@@ -30,13 +30,8 @@ pub struct HeldSnapshot {
 /// Holds a snapshot, as [`snapshot`] takes it, until somebody releases it.
 ///
 /// # Errors
-/// [`Kind::Request`], where no reason is given; [`Kind::Locked`]; as [`snapshot`]; and those of
-/// opening copy 2.
+/// [`crate::Kind::Locked`]; as [`snapshot`]; and those of opening copy 2.
 pub async fn hold(copy2: &Copy2, word: &str, reason: &str) -> Result<HeldSnapshot, Error> {
-    if reason.trim().is_empty() {
-        let what = "why it is held must say something; whoever reads it next year will ask";
-        return Err(Error::new(Kind::Request, what));
-    }
     let (repo, cache, now) = (copy2.open(Doing::Usual).await?, copy2.cache()?, copy2.now());
     let (word, reason) = (word.to_owned(), reason.to_owned());
     blocking(move || {

@@ -7,7 +7,6 @@ mod baseline;
 mod browse;
 mod common;
 mod duty;
-mod incident;
 mod looks;
 mod nightly;
 mod plans;

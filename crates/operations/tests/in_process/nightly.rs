@@ -15,13 +15,12 @@ use std::{
     time::Duration,
 };
 use strongroom_graph::{Answering, HttpRequest, Transport, TransportError};
-use strongroom_model::{Clock, Ending, Series, Silent, decision::Decided};
+use strongroom_model::{Clock, Ending, Series, Silent};
 use strongroom_operations::{
     Choice, Host, School, Stop,
     config::{Apart, Config},
     nightly::{Chosen, Night, SchoolNight, State, Step, StepRow, choose, gravity, nightly},
     plan::{Authority, Operation, PlanStore, again},
-    reviews::{self, Ruling},
     upkeep::Forget,
 };
 
@@ -455,49 +454,6 @@ fn a_part_that_cannot_be_remembered_is_not_read_for_ever_as_if_all_were_well() {
     fs::remove_file(planted).unwrap();
     let night = schools.night();
     assert_eq!(step(&night, BROKEN, Step::Check).part.unwrap().part, 2);
-}
-
-#[test]
-fn a_grave_change_of_settings_is_an_alarm_of_each_night_until_somebody_decides() {
-    let schools = Schools::new("");
-    let told = schools.path("told");
-    let program = format!("alarm_command = [\"/bin/sh\", \"-c\", \"cat >> {}\"]", told.display());
-    schools.write(&program);
-    for _ in 0..2 {
-        schools.night();
-    }
-    let before = schools.snapshots(BROKEN);
-    assert!(schools.sim.config_attack(1, "ca-off"));
-    for n in 0..3 {
-        let night = schools.night();
-        let school = of(&night, BROKEN);
-        assert_eq!((night.ending, school.ending), (Ending::Alarm, Ending::Alarm), "night {n}");
-        let row = step(&night, BROKEN, Step::Settings);
-        assert!(row.ending == Ending::Alarm && row.text.contains("nobody decided"), "{row:#?}");
-        let is_told = school.alarms.iter().flatten().any(|a| a.kind == "changed");
-        assert!(is_told, "{:#?}", school.alarms);
-        assert_eq!(step(&night, BROKEN, Step::Retention).state, State::Held);
-        assert_ne!(step(&night, "lakeside", Step::Settings).ending, Ending::Alarm);
-    }
-    assert_eq!(schools.snapshots(BROKEN), before + 6, "nothing went");
-    let lines = fs::read_to_string(&told).unwrap();
-    let critical = lines.lines().filter(|l| l.contains("\"changed\"")).count();
-    // Somebody decides.
-    let school = schools.school(BROKEN);
-    let n = schools.time.run(async move {
-        let queue = reviews::queue(&school, reviews::DAYS).await.unwrap();
-        let all: Vec<_> = queue.changes.iter().filter(|w| w.waits()).collect();
-        let (decided, by, reason) = (Decided::Accepted, "ada", "ours");
-        let ruling = Ruling { decided, by, reason, until: None, key_file: None };
-        reviews::decide(&school, &all, &ruling).unwrap();
-        all.len()
-    });
-    assert!((1..=n).contains(&critical), "each once: {lines}");
-    let night = schools.night();
-    assert_ne!(of(&night, BROKEN).ending, Ending::Alarm, "{night:#?}");
-    assert_eq!(of(&night, BROKEN).alarms.as_ref().map(Vec::len), Some(0));
-    let row = step(&night, BROKEN, Step::Retention);
-    assert!(row.state == State::Done && row.removed > Some(0), "{row:#?}");
 }
 
 #[test]

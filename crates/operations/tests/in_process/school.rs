@@ -105,31 +105,3 @@ fn an_identity_without_a_credential_signs_in_nowhere() {
     assert_eq!(school.client(Identity::Write).err().unwrap().kind(), Kind::Configuration);
     assert_eq!(school.vault().err().unwrap().kind(), Kind::Configuration);
 }
-
-/// A certificate that is none stops who needs it, and nobody else.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_sign_in_keeps_nobody_from_the_copy() {
-    let dir = tempfile::tempdir().unwrap();
-    let host = host();
-    let file = written(dir.path(), "cache_dir = \"caches\"\n");
-    let text = fs::read_to_string(&file).unwrap();
-    let write = "[tenant.identities.write]\napplication_id = \"w\"\n\
-                 certificate_file = \"write.pem\"\n[[repository]]";
-    fs::write(&file, text.replacen("[[repository]]", write, 1)).unwrap();
-    secret(&dir.path().join("not-here"), "-----BEGIN CERTIFICATE-----\nno key\n");
-    secret(&dir.path().join("write.pem"), "-----BEGIN CERTIFICATE-----\nno key\n");
-    let config = Arc::new(Config::read(&file, &host.accounts).unwrap());
-    let school = School::chosen(&config, &host, &choice("riverside")).unwrap();
-    made(&school, "aaaa");
-    school.repository().await.unwrap();
-    school.copy2().unwrap().open(Doing::Deleting).await.unwrap();
-    for identity in [Identity::Read, Identity::Write] {
-        let e = school.client(identity).err().unwrap();
-        assert_eq!(e.kind(), Kind::Configuration, "{}", e.sentence());
-        assert!(e.sentence().contains(identity.name()), "{}", e.sentence());
-    }
-    assert_eq!(config.sign_in_problems(school.tenant(), &host).len(), 2, "a check names both");
-    // That of another identity is nobody's business here.
-    secret(&dir.path().join("not-here"), "a secret");
-    school.client(Identity::Read).unwrap();
-}

@@ -7,17 +7,14 @@ use crate::{
 };
 use jiff::SignedDuration;
 use serde_json::json;
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 use strongroom_model::{Ending, Record, Silent, decision::DecisionKind, plan::Plan};
 use strongroom_operations::{
     Error, Identity, Kind,
     approvers::{self, Approves, Asker},
     plan::{Authority, Operation, PlanId, Undo},
-    settings::{RestoreSettings, RestoreSettingsRequest, keep_settings},
-    status::{StatusOptions, status},
-    upkeep::{Forget, ForgetRequest, RetentionPolicy},
+    settings::{RestoreSettings, RestoreSettingsRequest},
 };
-use strongroom_repository::KeepReason;
 
 use strongroom_workloads::configuration::{self, With};
 
@@ -403,77 +400,4 @@ fn two_readings_within_one_second_are_both_whole() {
         let c = &read.collections["exchange/accepted-domains"];
         assert!(!c.objects.is_empty(), "{:?}", c.state);
     }
-}
-
-/// Whatever a policy says: what an open change is seen by, and the way back of a plan, stays.
-#[test]
-fn what_an_open_change_or_a_way_back_needs_is_not_forgotten() {
-    let tenant = Tenant::new();
-    let good = tenant.kept();
-    tenant.an_hour_passes();
-    tenant.is_attacked(&["guest-sight"]);
-    let changed = tenant.kept();
-    tenant.an_hour_passes();
-    tenant.kept();
-    let plan = || {
-        let policy = RetentionPolicy { within_hours: 0, daily: 1, ..RetentionPolicy::default() };
-        let request = ForgetRequest::Policy { policy, though_not_clean: false };
-        let copy2 = tenant.school().copy2().unwrap();
-        let ready = tenant.time.run(async move {
-            Forget::plan(&copy2, request, "ada", Arc::new(Silent)).await.unwrap()
-        });
-        let forget = ready.work().forget();
-        let goes = |id: &str| forget.remove.iter().any(|(gone, _)| gone.to_string() == id);
-        let stays = forget.keep.iter().map(|(id, _, why)| (id.to_string(), why.clone()));
-        (goes(&good), goes(&changed), stays.collect::<BTreeMap<_, _>>())
-    };
-    let (good_goes, changed_goes, why) = plan();
-    assert!(!good_goes && !changed_goes, "{why:#?}");
-    assert_eq!(why[&good], [KeepReason::Undecided]);
-    // Put back, nobody waits for anybody; but somebody may want it undone.
-    tenant.an_hour_passes();
-    let id = tenant.planned(&good);
-    let done = tenant.applies::<RestoreSettings>(&id).unwrap();
-    assert_eq!(done.ending, Ending::Done);
-    let Undo::RestoreSettings { to: Some(way_back), .. } =
-        tenant.store().applied(&id).unwrap().unwrap().undo.clone()
-    else {
-        panic!("no way back")
-    };
-    tenant.an_hour_passes();
-    tenant.kept();
-    let (good_goes, _, why) = plan();
-    assert!(good_goes, "{why:#?}");
-    assert_eq!(why[&way_back], [KeepReason::Planned]);
-}
-
-/// What a restore set back waits for nobody, once it was read back: no night has to come first.
-#[test]
-fn a_change_that_was_set_back_is_no_alarm_any_more() {
-    let tenant = Tenant::new();
-    let keep = || {
-        tenant.an_hour_passes();
-        let school = tenant.school();
-        tenant
-            .time
-            .run(async move { keep_settings(&school, false, Arc::new(Silent)).await.unwrap() })
-    };
-    let alarms = || {
-        let school = tenant.school();
-        let question = StatusOptions { offline: true, ..StatusOptions::default() };
-        let found = tenant.time.run(async move {
-            let now = school.now();
-            status(&[school], question, now).await
-        });
-        found.schools[0].findings.iter().filter(|f| f.about == "alarm changed").count()
-    };
-    let good = keep().report.snapshot;
-    assert_eq!(alarms(), 0);
-    tenant.is_attacked(&["ca-off"]);
-    keep();
-    assert!(alarms() > 0);
-    let id = tenant.planned(&good);
-    let done = tenant.applies::<RestoreSettings>(&id).unwrap();
-    assert_eq!(done.ending, Ending::Done, "{:?}", done.report.applied);
-    assert_eq!(alarms(), 0);
 }

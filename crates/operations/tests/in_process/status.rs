@@ -29,8 +29,6 @@ async fn schools(more: &str) -> Schools {
     let clock = Stands::new();
     let host = host_at(clock.clone());
     let file = written(dir.path(), &format!("cache_dir = \"caches\"\n{more}"));
-    // What the configuration names as the secret of who reads.
-    secret(&dir.path().join("not-here"), "x");
     let config = Arc::new(Config::read(&file, &host.accounts).unwrap());
     let all = School::all(&config, &host, &Choice::default());
     for school in &all {
@@ -242,42 +240,11 @@ async fn what_is_not_known_is_not_zero() {
     // A copy 2 that was there and is gone is an alarm; one that never was is not.
     fs::rename(schools.path("copies/riverside"), schools.path("away")).unwrap();
     let found = schools.look().await;
-    let copy2 = &found.schools[0].copy2;
-    assert_eq!((copy2.state, copy2.reachable), (CopyState::Missing, Some(false)));
+    assert_eq!(found.schools[0].copy2.state, CopyState::Missing);
     assert_eq!(found.ending(Some(Grade::Alarm)), Ending::Alarm);
-    // Nothing of it is told as if it were there.
-    assert!(copy2.data.is_none() && copy2.settings.is_none() && copy2.clean_point.is_none());
-    assert!(found.schools[0].alarms.is_none(), "who knows which stand?");
-    let text = prometheus(&found);
-    let samples = |gauge: &str| {
-        let start = format!("{gauge}{{school=\"riverside\"");
-        text.lines().filter(|line| line.starts_with(&start)).collect::<Vec<_>>()
-    };
-    for gauge in ["copy_age_seconds", "clean_point_age_seconds", "alarms"] {
-        assert_eq!(samples(&format!("strongroom_{gauge}")), [""; 0], "{text}");
-    }
-    assert!(samples("strongroom_reachable")[0].ends_with(" 0"), "{text}");
-    assert!(samples("strongroom_unknown").iter().any(|s| s.contains("copy 2")), "{text}");
     fs::remove_file(&state).unwrap();
     assert_eq!(schools.first().await.copy2.state, CopyState::Missing);
     assert!(!schools.first().await.findings.iter().any(|f| f.grade == Grade::Alarm));
-}
-
-/// Who cannot sign in is told before the night fails.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_credential_that_is_not_there_is_not_known() {
-    let schools = schools("").await;
-    assert_eq!(grades(&schools.first().await), []);
-    fs::remove_file(schools.path("not-here")).unwrap();
-    let found = schools.look().await;
-    let school = &found.schools[0];
-    assert_eq!(grades(school), [(Grade::Unknown, "certificate read")]);
-    assert!(school.certificates[0].days.is_none() && school.certificates[0].why.is_some());
-    assert_eq!(found.ending(None), Ending::Partial);
-    let text = prometheus(&found);
-    assert!(text.contains("strongroom_unknown{school=\"riverside\",what=\"certificate read\"} 1"));
-    // The copies are told all the same.
-    assert_eq!(school.copy2.state, CopyState::Ok);
 }
 
 #[tokio::test(flavor = "multi_thread")]

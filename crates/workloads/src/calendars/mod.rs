@@ -11,7 +11,7 @@ use crate::{
     Cursor, Error, OwnerKind, SourceEvent, escape,
     restore::{OwnerPlan, Stopped, To, Wanted},
     things::{NOT_KEPT, Thing, restore},
-    workload::{Collection, Collections, IdScope, Judged, ListingRow, Of, Profile, Rows, Workload},
+    workload::{Collection, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload},
 };
 use futures::future::BoxFuture;
 use strongroom_model::{AlarmKind, ItemId, ItemKind};
@@ -36,7 +36,7 @@ static PROFILE: Profile = Profile {
     is_counted: true,
     has_sidecars: true,
     has_versions: false,
-    judged: Judged::Nothing,
+    is_judged: false,
     at_once: 4,
     listings_max: 2,
     not_kept: NOT_KEPT,

@@ -8,7 +8,7 @@ use crate::{
     restore::{OwnerPlan, Stopped, To, Wanted},
     things::{NOT_KEPT, Part, Rows as ThingRows, Thing, Whole, restore},
     workload::{
-        Collection, Collections, IdScope, Judged, ListingRow, Of, Profile, Rows, Workload,
+        Collection, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload,
         looks_like_a_page,
     },
 };
@@ -37,7 +37,7 @@ static PROFILE: Profile = Profile {
     is_counted: false,
     has_sidecars: true,
     has_versions: false,
-    judged: Judged::Nothing,
+    is_judged: false,
     at_once: 4,
     listings_max: 2,
     not_kept: NOT_KEPT,

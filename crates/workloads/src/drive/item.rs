@@ -1,11 +1,11 @@
 //! One file of a drive: its record, its content proven, its older versions.
 
-use super::{DriveItem, FileHead, download, download_version, ends::Ends, item, versions};
+use super::{DriveItem, FileHead, download, download_version, item, versions};
 use crate::{
     Download, ErrorKind, QuickXor, SourceEvent,
     workload::{
         Collection, Compared, Content, ContentStore, Failure, Fetched, Form, Item, ItemPlace, Of,
-        OlderPut, Put, Version, Versions,
+        OlderPut, Put, Version, Versions, looks_like_a_page,
     },
 };
 use futures::future::BoxFuture;
@@ -24,19 +24,46 @@ pub(super) struct File {
     pub(super) head: FileHead,
 }
 
-/// The bytes with their hash as OneDrive computes it, and their ends.
+/// Whether what came can be all of a file, though another length or hash is announced: its form has
+/// an end, and the end is there; or nothing is missing by length.
+pub(super) fn may_be_whole(name: &str, bytes: &[u8], came: u64, announced: u64) -> bool {
+    if came == 0 || is_page(name, bytes) {
+        return false;
+    }
+    // Of a file that is larger than what is looked at the end is not known.
+    if bytes.len() as u64 != came {
+        return came >= announced;
+    }
+    let tail = &bytes[bytes.len().saturating_sub(66_000)..];
+    let ends = |mark: &[u8]| tail.windows(mark.len()).any(|w| w == mark);
+    match bytes {
+        [b'P', b'K', 3, 4, ..] => ends(b"PK\x05\x06"),
+        [b'%', b'P', b'D', b'F', ..] => ends(b"%%EOF"),
+        [0x89, b'P', b'N', b'G', ..] => ends(b"IEND"),
+        [0xff, 0xd8, 0xff, ..] => ends(&[0xff, 0xd9]),
+        _ => came >= announced,
+    }
+}
+
+/// Whether a page of the service, or of what stands before it, came instead of a file.
+fn is_page(name: &str, bytes: &[u8]) -> bool {
+    const PAGES: &[&str] = &["htm", "html", "xhtml", "mht", "mhtml", "aspx", "php", "xml", "svg"];
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    looks_like_a_page(bytes) && !ending.is_some_and(|ending| PAGES.contains(&ending.as_str()))
+}
+
+/// The bytes with their hash as OneDrive computes it.
 async fn read(
     mut download: Download<'_>,
     store: &dyn ContentStore,
-) -> Result<(Put, String, Ends), Failure> {
-    let (mut hash, mut ends) = (QuickXor::default(), Ends::default());
+) -> Result<(Put, String), Failure> {
+    let mut hash = QuickXor::default();
     let mut writer = store.writer();
     while let Some(piece) = download.next().await? {
         hash.update(&piece);
-        ends.push(&piece);
         writer.push(&piece)?;
     }
-    Ok((writer.finish()?, hash.finish(), ends))
+    Ok((writer.finish()?, hash.finish()))
 }
 
 impl Item for File {
@@ -158,8 +185,8 @@ impl Item for File {
             let (mut before, mut why) = (None, String::new());
             for _ in 0..FETCHES_MAX {
                 let download = download_version(of.client, &drive.id, &self.item.id, &v.id);
-                let (put, ends) = match read(download, store).await {
-                    Ok((put, _, ends)) => (put, ends),
+                let put = match read(download, store).await {
+                    Ok((put, _)) => put,
                     Err(Failure::Again(cause)) => {
                         why = cause;
                         continue;
@@ -178,7 +205,7 @@ impl Item for File {
                 };
                 // As with the current content: twice the same, and whole.
                 let agreed = before.replace(put.sha256.clone()).as_ref() == Some(&put.sha256);
-                if agreed && ends.may_be_whole(&self.item.name, announced) {
+                if agreed && may_be_whole(&self.item.name, &put.head, came, announced) {
                     let why = format!("stored unproven, since two downloads agree: {why}");
                     return Ok(Some(OlderPut { put, unproven: Some(why) }));
                 }
@@ -203,11 +230,11 @@ impl File {
         for _ in 0..FETCHES_MAX {
             let head = now.head.clone();
             let empty = QuickXor::default().finish();
-            let (put, hash, ends) = match head.size_bytes {
+            let (put, hash) = match head.size_bytes {
                 // An empty file is not asked for; one that is said to be empty and has the hash of
                 // something is.
                 Some(0) if head.quick_xor.as_ref().is_none_or(|q| *q == empty) => {
-                    (store.put(&[], Form::Plain)?, empty, Ends::default())
+                    (store.put(&[], Form::Plain)?, empty)
                 }
                 _ => match read(download(of.client, drive, &now.item.id), store).await {
                     Ok(read) => read,
@@ -250,7 +277,7 @@ impl File {
             let same = before.replace((put.sha256.clone(), listed.clone()));
             let agreed = same.as_ref() == Some(&(put.sha256.clone(), listed.clone()))
                 && (&now.head, &now.item.e_tag) == (&listed.0, &listed.1);
-            if agreed && ends.may_be_whole(&now.item.name, announced) {
+            if agreed && may_be_whole(&now.item.name, &put.head, put.size_bytes, announced) {
                 let why = format!("stored unproven, since two downloads agree: {why}");
                 return Ok(now.fetched(put, file, Some(why)));
             }
@@ -262,13 +289,6 @@ impl File {
         let mut facts = self.facts(file);
         facts.file.get_or_insert_default().sha256 = Some(main.sha256.clone());
         let newer: Option<Arc<dyn Item>> = Some(Arc::new(self));
-        Fetched::Content(Box::new(Content {
-            main,
-            facts,
-            sidecars: Vec::new(),
-            message: None,
-            unproven,
-            newer,
-        }))
+        Fetched::Content(Box::new(Content { main, facts, sidecars: Vec::new(), unproven, newer }))
     }
 }

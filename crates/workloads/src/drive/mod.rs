@@ -1,6 +1,5 @@
 //! OneDrive: items, their content and versions, and the way back.
 
-mod ends;
 mod item;
 mod read;
 mod restore;

@@ -5,8 +5,8 @@ use crate::{
     Changes, Cursor, Error, ErrorKind, OwnerKind, SourceEvent,
     restore::{OwnerPlan, Stopped, To, Wanted},
     workload::{
-        Collection, CollectionHead, Collections, Container, Gone, IdScope, Judged, LeftOut,
-        ListingRow, Of, Profile, Rows, Workload,
+        Collection, CollectionHead, Collections, Container, Gone, IdScope, LeftOut, ListingRow, Of,
+        Profile, Rows, Workload,
     },
 };
 use futures::future::BoxFuture;
@@ -49,7 +49,7 @@ const DRIVES: Profile = Profile {
     is_counted: true,
     has_sidecars: false,
     has_versions: true,
-    judged: Judged::Content,
+    is_judged: true,
     at_once: 6,
     listings_max: 2,
     // Who may see what is not read yet (docs/residue.md).

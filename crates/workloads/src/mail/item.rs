@@ -1,9 +1,6 @@
 //! One message: its place in the tree, its record, its content proven.
 
-use super::{
-    Head, MessageContent, Part, Proof, fetch, message, prove, read::parts_now,
-    record::AttachmentForm,
-};
+use super::{Head, Part, Proof, fetch, message, prove};
 use crate::{
     ErrorKind, SourceEvent,
     workload::{
@@ -11,9 +8,9 @@ use crate::{
         ItemPlace, Of, Sidecar,
     },
 };
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use strongroom_content::examine_message;
 use strongroom_model::{Facts, ItemId, ItemKind, MessageState, day_folder, message_name};
 
 /// Characters of a subject that are kept in the record; Exchange allows 255.
@@ -85,42 +82,14 @@ impl Item for Head {
         facts
     }
 
-    /// What is thought of a content stays with it.
-    fn renew(&self, stored: &Facts, file: &str) -> Facts {
-        let mut facts = self.facts(file);
-        facts.judgement.clone_from(&stored.judgement);
-        facts.content.clone_from(&stored.content);
-        facts.parts_key.clone_from(&stored.parts_key);
-        facts.carry_rest_of(stored);
-        facts
-    }
-
     fn compare(&self, stored: &Facts, _size_bytes: u64) -> Compared {
         if stored.change_key.as_deref() == Some(&self.change_key) {
             return Compared::Same;
         }
-        if self.is_draft || stored.content_key != Some(self.content_key()) {
-            return Compared::Content;
+        match !self.is_draft && stored.content_key == Some(self.content_key()) {
+            true => Compared::State,
+            false => Compared::Content,
         }
-        // One of several attachments that goes changes nothing that a list shows.
-        match self.may_have_parts() || stored.parts_key.is_some() {
-            true => Compared::Unsure,
-            false => Compared::State,
-        }
-    }
-
-    fn ask<'a>(
-        &'a self,
-        of: Of<'a>,
-        stored: &'a Facts,
-    ) -> BoxFuture<'a, Result<Compared, Failure>> {
-        Box::pin(async move {
-            let now = parts_now(of.client, &of.owner.id, &self.id).await?;
-            Ok(match now == stored.parts_key {
-                true => Compared::State,
-                false => Compared::Content,
-            })
-        })
     }
 
     fn fetch<'a>(
@@ -136,16 +105,7 @@ impl Item for Head {
                 Found::Newer(now) => return Ok(Fetched::Newer(Arc::new(now))),
                 Found::Gone => return Ok(Fetched::Gone),
             };
-            let MessageContent { mime, record, beside, parts_key } = *content;
-            let message = tokio::task::block_in_place(|| {
-                let mut message = examine_message(&mime, self.is_draft);
-                let is_beside = |a: &&super::record::Attachment| {
-                    matches!(a.content, AttachmentForm::Beside { .. })
-                };
-                let names = record.attachments().iter().filter(is_beside).map(|a| &a.name);
-                names.zip(&beside).for_each(|(name, bytes)| message.attach(name, bytes));
-                message
-            });
+            let (mime, record, beside) = *content;
             let json = serde_json::to_vec(&record).map_err(|e| Failure::Item(e.to_string()))?;
             let main = store.put(&mime, Form::Mime)?;
             let mut sidecars = vec![Sidecar {
@@ -160,19 +120,20 @@ impl Item for Head {
                 let suffix = format!(".{:.16}.attachment", put.sha256);
                 sidecars.push(Sidecar { suffix, put, facts });
             }
-            let mut facts = self.facts(file);
-            facts.parts_key = parts_key;
-            let message = Some(Box::new(message));
-            let content = Content { main, facts, sidecars, message, unproven, newer: None };
+            let facts = self.facts(file);
+            let content = Content { main, facts, sidecars, unproven, newer: None };
             Ok(Fetched::Content(Box::new(content)))
         })
     }
 }
 
+/// MIME, record, and what lies beside them.
+type Parts = (Bytes, super::MessageRecord, Vec<Bytes>);
+
 /// What came of asking for a message's content.
 enum Found {
     /// The content, and why it is not proven.
-    Content(Box<MessageContent>, Option<String>),
+    Content(Box<Parts>, Option<String>),
     /// It changed since it was listed: what the mailbox tells of it now.
     Newer(Head),
     /// It is not there any more; a delta says so.
@@ -180,12 +141,6 @@ enum Found {
 }
 
 impl Head {
-    /// Whether something may hang on it, as far as a list shows.
-    fn may_have_parts(&self) -> bool {
-        self.fixed["hasAttachments"] == true
-            || self.fixed["body"]["content"].as_str().is_some_and(|b| b.contains("cid:"))
-    }
-
     /// What a message holds, proven against what the mailbox tells of it. What contradicts is
     /// fetched again: twice the same, and whole, is what the service hands out; what is cut is
     /// asked for in the next run.
@@ -206,7 +161,7 @@ impl Head {
                 }
                 Err(e) => return Err(e.into()),
             };
-            let proof = tokio::task::block_in_place(|| prove(&content.mime, &content.record));
+            let proof = tokio::task::block_in_place(|| prove(&content.0, &content.1));
             let (text, wanted) = match proof {
                 Proof::Proven => return Ok(Found::Content(Box::new(content), None)),
                 Proof::Contradicted(text) => (text, 2),
@@ -222,7 +177,7 @@ impl Head {
                 Err(e) if e.kind == ErrorKind::NotFound => return Ok(Found::Gone),
                 Err(e) => return Err(e.into()),
             }
-            let same = before.replace(content.mime.clone()).is_some_and(|b| b == content.mime);
+            let same = before.replace(content.0.clone()).is_some_and(|b| b == content.0);
             alike = if same { alike + 1 } else { 1 };
             if alike >= wanted {
                 let why = format!("stored unproven, since {alike} downloads agree: {why}");

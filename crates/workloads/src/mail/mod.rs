@@ -1,5 +1,6 @@
 //! Mail: folders, messages with their MIME and their record, and the way back.
 
+mod bounded;
 mod folders;
 mod item;
 mod proof;
@@ -12,9 +13,9 @@ mod write;
 pub(crate) use proof::text_told;
 pub use proof::{Proof, prove};
 pub use read::{
-    Head, MailFolder, MessageContent, News, Part, Present, WELL_KNOWN, fetch, folder_changes,
-    folders_below, folders_by_id, folders_of, is_event_message, message, message_changes,
-    message_count, message_in, messages_by_id, present, unlisted_names, well_known_folders,
+    Head, MailFolder, News, Part, Present, WELL_KNOWN, fetch, folder_changes, folders_below,
+    folders_by_id, folders_of, is_event_message, message, message_changes, message_count,
+    message_in, messages_by_id, present, unlisted_names, well_known_folders,
 };
 pub use record::{Attachment, AttachmentForm, MessageRecord, RECORD_VERSION};
 pub use workload::Mail;

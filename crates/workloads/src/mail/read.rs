@@ -317,11 +317,8 @@ fn read_news(v: Value) -> SourceEvent<News> {
         };
     };
     let told = |name: &str| map.get(name).cloned();
-    let is_told = |name: &&str| map.contains_key(*name);
     SourceEvent::Item(News::Part(Part {
-        // A row that names nothing that changed tells that something did.
-        content: map.keys().any(|k| !k.starts_with('@') && !STATE.contains(&k.as_str()))
-            || !["isRead", "flag", "categories"].iter().any(is_told),
+        content: map.keys().any(|k| !k.starts_with('@') && !STATE.contains(&k.as_str())),
         change_key: told("changeKey").and_then(|k| k.as_str().map(str::to_owned)),
         is_read: told("isRead").and_then(|r| r.as_bool()),
         flag: told("flag"),
@@ -395,45 +392,12 @@ fn read_head(mut v: Value) -> SourceEvent<Head> {
     })
 }
 
-/// What a message holds.
-#[derive(Debug, Clone)]
-pub struct MessageContent {
-    /// Its MIME.
-    pub mime: Bytes,
-    /// The record beside it.
-    pub record: MessageRecord,
-    /// Attachments that the MIME does not hold, in the record's order.
-    pub beside: Vec<Bytes>,
-    /// What stays the same while no attachment comes, goes or is exchanged; `None` where it has
-    /// none.
-    pub parts_key: Option<String>,
-}
-
-/// A short hash over which attachments there are.
-fn parts_key(rows: &[Value]) -> Option<String> {
-    let mut all: Vec<String> =
-        rows.iter().map(|r| format!("{} {} {}", r["id"], r["name"], r["size"])).collect();
-    all.sort();
-    (!all.is_empty()).then(|| hex::encode(&Sha256::digest(all.join("\n"))[..12]))
-}
-
-/// Which attachments a message has now, as [`MessageContent::parts_key`].
-pub(super) async fn parts_now(
+/// The content of a message: MIME, record, and attachments that the MIME does not hold.
+pub async fn fetch(
     client: &Client,
     user: &ItemId,
-    id: &ItemId,
-) -> Result<Option<String>, Error> {
-    let target = format!(
-        "users/{}/messages/{}/attachments?$select=id,name,size",
-        escape(&user.0),
-        escape(&id.0)
-    );
-    let rows = client.list(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
-    Ok(parts_key(&rows))
-}
-
-/// The content of a message.
-pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<MessageContent, Error> {
+    head: &Head,
+) -> Result<(Bytes, MessageRecord, Vec<Bytes>), Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&head.id.0));
     let mime = client.bytes(&Request::get(scope.clone(), format!("{base}/$value"))).await?;
@@ -441,7 +405,7 @@ pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<Messag
         MessageRecord { v: RECORD_VERSION, message: head.fixed.clone(), attachments: None };
     let mut beside = Vec::new();
     if !may_have_attachments(head, &mime) {
-        return Ok(MessageContent { mime, record, beside, parts_key: None });
+        return Ok((mime, record, beside));
     }
     let small = mime.len() <= ATTACHMENTS_AT_ONCE_BYTES;
     let query = match small {
@@ -454,7 +418,6 @@ pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<Messag
     let rows =
         client.list(&Request::get(scope.clone(), format!("{base}/attachments?{query}"))).await?;
     let parts = decoded_parts(&mime);
-    let parts_key = parts_key(&rows);
     for row in rows {
         let kind = row["@odata.type"].as_str().unwrap_or_default();
         let content = if kind.ends_with("fileAttachment") {
@@ -511,7 +474,7 @@ pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<Messag
             format!("the attachments of {} are larger than any message may be", head.subject),
         ));
     }
-    Ok(MessageContent { mime, record, beside, parts_key })
+    Ok((mime, record, beside))
 }
 
 /// `hasAttachments` is false for inline ones, so the body and the MIME's own type are looked at
@@ -540,7 +503,7 @@ fn may_have_attachments(head: &Head, mime: &[u8]) -> bool {
 
 /// Hashes of the parts of a MIME message, decoded; of one that is beyond all bounds none.
 fn decoded_parts(mime: &[u8]) -> std::collections::HashSet<String> {
-    strongroom_content::parse_message(mime)
+    super::bounded::parse(mime)
         .ok()
         .flatten()
         .iter()

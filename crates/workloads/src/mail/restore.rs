@@ -425,7 +425,8 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stopped
             Err(e) => RestoreOutcome::Failed { why: e.to_string().into() },
         };
         to.progress.advance(1, 0);
-        rows.push(RestoredItem::new(path, Action::Create, outcome, 0));
+        let (path, action) = (path.into(), Action::Create);
+        rows.push(RestoredItem { path, action, outcome, sent_bytes: 0 });
     }
     for w in todo {
         match folders.made(&w.folder).await {
@@ -437,7 +438,12 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stopped
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
-            Ok(outcome) => RestoredItem::new(&w.item.path, w.action, outcome, w.bytes()),
+            Ok(outcome) => RestoredItem {
+                path: (&w.item.path).into(),
+                action: w.action,
+                outcome,
+                sent_bytes: w.bytes(),
+            },
             Err(e) => failed(w, e),
         });
     }

@@ -4,7 +4,7 @@ use super::{Head, News, folder_changes, folders, folders_below, folders_of, rest
 use crate::{
     Changes, Cursor, Error, ErrorKind, OwnerKind, SourceEvent,
     restore::{OwnerPlan, Stopped, To, Wanted},
-    workload::{Collection, Collections, IdScope, Judged, ListingRow, Of, Profile, Rows, Workload},
+    workload::{Collection, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload},
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ static PROFILE: Profile = Profile {
     is_counted: true,
     has_sidecars: true,
     has_versions: false,
-    judged: Judged::Message,
+    is_judged: false,
     // The client's gate lets four through at once.
     at_once: 8,
     listings_max: 4,

@@ -168,7 +168,7 @@ fn map_addresses(v: &Value, addresses: &HashMap<String, String>) -> Value {
 
 /// Decoded parts of the MIME by hash.
 fn parts(mime: &[u8]) -> HashMap<String, Bytes> {
-    strongroom_content::parse_message(mime)
+    super::bounded::parse(mime)
         .ok()
         .flatten()
         .iter()

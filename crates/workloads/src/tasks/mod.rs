@@ -12,8 +12,7 @@ use crate::{
         restore, scope,
     },
     workload::{
-        Collection, CollectionHead, Collections, IdScope, Judged, ListingRow, Of, Profile, Rows,
-        Workload,
+        Collection, CollectionHead, Collections, IdScope, ListingRow, Of, Profile, Rows, Workload,
     },
 };
 use calcard::icalendar::{ICalendarComponentType as C, ICalendarProperty as P};
@@ -42,7 +41,7 @@ static PROFILE: Profile = Profile {
     is_counted: true,
     has_sidecars: true,
     has_versions: false,
-    judged: Judged::Nothing,
+    is_judged: false,
     at_once: 4,
     listings_max: 2,
     not_kept: NOT_KEPT,

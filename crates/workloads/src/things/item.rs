@@ -218,7 +218,7 @@ impl<T: Thing> Listed<T> {
         let mut facts = self.facts(file);
         // It may have changed since it was listed.
         facts.change_key = Some(change_key(&whole.value)).filter(|k| !k.is_empty());
-        let content = Content { main, facts, sidecars, message: None, unproven: None, newer: None };
+        let content = Content { main, facts, sidecars, unproven: None, newer: None };
         Ok(Fetched::Content(Box::new(content)))
     }
 }

@@ -389,10 +389,12 @@ impl<T: Collections> OwnerPlan for ThingPlan<T> {
                 let made = folders.ensure_path(folder).await;
                 to.progress.advance(1, 0);
                 rows.push(match made {
-                    Ok(differences) => {
-                        let outcome = RestoreOutcome::of(differences);
-                        RestoredItem::new(path, Action::Create, outcome, 0)
-                    }
+                    Ok(differences) => RestoredItem {
+                        path: path.into(),
+                        action: Action::Create,
+                        outcome: RestoreOutcome::of(differences),
+                        sent_bytes: 0,
+                    },
                     Err(e) => RestoredItem::failed(path, Action::Create, e),
                 });
             }
@@ -405,7 +407,12 @@ impl<T: Collections> OwnerPlan for ThingPlan<T> {
                 };
                 to.progress.advance(1, bytes);
                 rows.push(match done {
-                    Ok(outcome) => RestoredItem::new(&w.item.path, w.action, outcome, bytes),
+                    Ok(outcome) => RestoredItem {
+                        path: (&w.item.path).into(),
+                        action: w.action,
+                        outcome,
+                        sent_bytes: bytes,
+                    },
                     Err(e) => RestoredItem::failed(&w.item.path, w.action, e),
                 });
             }

@@ -292,8 +292,7 @@ fn times(a: &mut Arena) -> anyhow::Result<()> {
     stands!(after.out == before.out, "latest is another now: {}", after.brief());
     let ran = a.backup()?;
     stands!(ran.is_done(), "a backup: {}", ran.brief());
-    let ran =
-        a.strongroom(&["forget", "--yes", "--keep-daily", "1", "--keep-within-hours", "0"])?;
+    let ran = a.strongroom(&["forget", "--yes", "--keep-daily", "1"])?;
     stands!(ran.is_orderly(), "{}", ran.brief());
     let after = a.strongroom(&["ls", "latest", "/"])?;
     stands!(after.is_ok(), "after a forget: {}", after.brief());

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use flate2::{Compression, write::ZlibEncoder};
 use rand::{Rng, RngCore, seq::IndexedRandom};
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Write};
 
 const WORDS: &[&str] = &[
     "the",
@@ -126,21 +126,14 @@ pub(crate) fn xlsx(rng: &mut impl RngCore, rows: usize) -> Bytes {
     zip(&[
         ("[Content_Types].xml",
             b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>".to_vec()),
-        ("xl/workbook.xml",
-            b"<?xml version=\"1.0\"?><workbook><sheets></sheets></workbook>".to_vec()),
         ("xl/worksheets/sheet1.xml",
             format!("<?xml version=\"1.0\"?><worksheet><sheetData>{rows}</sheetData></worksheet>").into_bytes()),
     ])
 }
 
 pub(crate) fn pptx(rng: &mut impl RngCore, slides: usize) -> Bytes {
-    let mut members = vec![
-        ("[Content_Types].xml".to_owned(), b"<?xml version=\"1.0\"?><Types/>".to_vec()),
-        (
-            "ppt/presentation.xml".to_owned(),
-            b"<?xml version=\"1.0\"?><p:presentation></p:presentation>".to_vec(),
-        ),
-    ];
+    let mut members =
+        vec![("[Content_Types].xml".to_owned(), b"<?xml version=\"1.0\"?><Types/>".to_vec())];
     for n in 0..slides {
         let text = sentence(rng, 12);
         members.push((
@@ -239,64 +232,6 @@ pub(crate) fn csv(rng: &mut impl RngCore, rows: usize) -> Bytes {
         ));
     }
     out.into()
-}
-
-/// What comes of a document when somebody goes on with it: what was written stays, and more stands
-/// behind it. A PDF or a picture is made anew.
-pub(crate) fn edited(rng: &mut impl RngCore, old: &[u8]) -> Bytes {
-    if old.starts_with(b"PK\x03\x04") {
-        return edited_zip(rng, old).unwrap_or_else(|| docx(rng, 9));
-    }
-    if old.starts_with(b"%PDF") {
-        let length = rng.random_range(5..40);
-        return pdf(rng, length);
-    }
-    if old.starts_with(b"\x89PNG") {
-        return png(rng, 90).into();
-    }
-    let more = match old.starts_with(b"name,class,mark\n") {
-        true => format!("{},{},{}\n", sentence(rng, 2), rng.random_range(1..7), 50),
-        false => paragraphs(rng, 2),
-    };
-    [old, more.as_bytes()].concat().into()
-}
-
-/// The same package, with a part of it longer.
-fn edited_zip(rng: &mut impl RngCore, old: &[u8]) -> Option<Bytes> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(old)).ok()?;
-    let (mut members, mut slides) = (Vec::new(), 0);
-    for n in 0..archive.len() {
-        let mut member = archive.by_index(n).ok()?;
-        let (name, mut bytes) = (member.name().to_owned(), Vec::new());
-        member.read_to_end(&mut bytes).ok()?;
-        slides += usize::from(name.starts_with("ppt/slides/"));
-        let more = match name.as_str() {
-            "word/document.xml" => {
-                let more: String = paragraphs(rng, 3)
-                    .lines()
-                    .map(|l| format!("<w:p><w:r><w:t>{l}</w:t></w:r></w:p>"))
-                    .collect();
-                Some(("</w:body>", more))
-            }
-            "xl/worksheets/sheet1.xml" => {
-                let value = rng.random_range(0..100);
-                Some(("</sheetData>", format!("<row><c><v>{value}</v></c></row>")))
-            }
-            _ => None,
-        };
-        if let Some((end, more)) = more {
-            let text = String::from_utf8(bytes).ok()?;
-            bytes = text.replacen(end, &format!("{more}{end}"), 1).into_bytes();
-        }
-        members.push((name, bytes));
-    }
-    if slides > 0 {
-        let text = format!("<p:sld><a:t>{}</a:t></p:sld>", sentence(rng, 12));
-        members.push((format!("ppt/slides/slide{}.xml", slides + 1), text.into_bytes()));
-    }
-    let members: Vec<(&str, Vec<u8>)> =
-        members.iter().map(|(n, b)| (n.as_str(), b.clone())).collect();
-    Some(zip(&members))
 }
 
 /// A name and its content.

@@ -95,7 +95,9 @@ pub(crate) fn act(
     let path = drive.path(&target);
     match what {
         DriveAct::Edit => {
-            drive.edit(&target, rng, now, now);
+            let length = rng.random_range(5..40);
+            let content = documents::docx(rng, length);
+            drive.write(&target, content, now, now);
         }
         DriveAct::Replace => {
             let (parent, name) = name_of(drive, &target)?;

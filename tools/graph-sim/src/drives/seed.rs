@@ -171,7 +171,8 @@ fn lost_version(
     let id = file(drive, ids, folder, "lost version.txt", documents::text(rng, 20), at);
     for day in 1..4 {
         let later = at + jiff::SignedDuration::from_hours(24 * day);
-        drive.edit(&id, rng, later, later);
+        let longer = documents::text(rng, 20 + day as usize);
+        drive.write(&id, longer, later, later);
     }
     let versions = drive.items.get_mut(&id).and_then(|i| i.versions.as_mut());
     if let Some(v) = versions.and_then(|v| v.get_mut(1)) {

@@ -4,13 +4,11 @@ use crate::{
     core::ids::IdMaker,
     drives::{
         delta::Round,
-        documents,
         kinds::{Announced, DriveKind, Package, Remote},
         sharing::Grant,
     },
 };
 use bytes::Bytes;
-use rand::RngCore;
 use std::collections::{BTreeMap, HashMap};
 
 /// One version of a file; the last of a file's list is the current one.
@@ -298,19 +296,6 @@ impl Drive {
         self.insert(item);
         self.touch(parent, now, false);
         id
-    }
-
-    /// Somebody goes on with what a file holds.
-    pub(crate) fn edit(
-        &mut self,
-        id: &str,
-        rng: &mut impl RngCore,
-        now: jiff::Timestamp,
-        fs_modified: jiff::Timestamp,
-    ) {
-        let old = self.items.get(id).and_then(|i| i.current()).map(|v| v.content.clone());
-        let content = documents::edited(rng, &old.unwrap_or_default());
-        self.write(id, content, now, fs_modified);
     }
 
     /// A new version on top.

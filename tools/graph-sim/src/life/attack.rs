@@ -297,7 +297,8 @@ impl World {
                     .filter(|f| u.drive.items.get(*f).is_some_and(|i| i.name.ends_with(".docx")))
                     .collect();
                 if let Some(file) = docs.first().map(|f| (*f).clone()) {
-                    u.drive.edit(&file, &mut rng, now, now);
+                    let edited = crate::drives::documents::docx(&mut rng, 12);
+                    u.drive.write(&file, edited, now, now);
                 }
             }
             let n = rng.random_range(0..8);

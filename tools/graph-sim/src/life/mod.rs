@@ -2,6 +2,5 @@
 
 pub(crate) mod attack;
 pub(crate) mod digest;
-pub(crate) mod hand;
 pub(crate) mod people;
 pub(crate) mod seed;

@@ -526,7 +526,12 @@ fn fill_drive(
         if k % 4 == 0 {
             for v in 1..3 {
                 let at = made + jiff::SignedDuration::from_secs(86_400 * v);
-                drive.edit(&id, rng, at, at);
+                let edited = if name.ends_with(".docx") {
+                    documents::docx(rng, 10 + v as usize)
+                } else {
+                    documents::any(rng, k).1
+                };
+                drive.write(&id, edited, at, at);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     },
     sites::state::{Sites, library, seed_of},
 };
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Puts sites into a tenant; `filled` with files, in a school. Nothing else is changed by it: ids
@@ -74,7 +74,8 @@ fn lessons(
             let id = file(drive, ids, folder, &format!("{n} {name}"), content, at);
             for day in 0..(n % 3) as i64 {
                 let later = at + jiff::SignedDuration::from_hours(24 * (3 + day * 9));
-                drive.edit(&id, rng, later, later);
+                let length = rng.random_range(5..30);
+                drive.write(&id, documents::docx(rng, length), later, later);
             }
         }
     }

@@ -98,9 +98,9 @@ impl Life {
                 let id = drive.new_file(ids, &parent, name, content(*form, *seed), now, (now, now));
                 self.files.insert(*file, id);
             }
-            Event::EditFile { file, seed, .. } => {
+            Event::EditFile { file, form, seed, .. } => {
                 let id = there(drive, self.files.get(file))?;
-                drive.edit(&id, &mut ChaCha20Rng::seed_from_u64(*seed), now, now);
+                drive.write(&id, content(*form, *seed), now, now);
             }
             Event::ReplaceFile { old, file, form, seed, .. } => {
                 let id = there(drive, self.files.get(old))?;

@@ -1,5 +1,22 @@
-//! The crate of operations knows no face, and what the command line has for one purpose serves no
-//! other.
+//! The crate of operations knows no face, and the command line's calls below it become fewer.
+
+/// How many files of the command line, those of the demonstration aside, name a crate below
+/// `operations`. It only shrinks.
+const CLI_LOWER_FILES_MAX: usize = 2;
+
+/// What the command line is to see through `operations`.
+const LOWER: &[&str] = &[
+    "acceptance",
+    "custody",
+    "engine",
+    "graph",
+    "guards",
+    "objects",
+    "rego",
+    "repository",
+    "settings",
+    "workloads",
+];
 
 /// (text, reason) that no file of `operations` may hold.
 const OF_A_FACE: &[(&str, &str)] = &[
@@ -20,29 +37,11 @@ fn without_tests(text: &str) -> &str {
 /// The one file of the command line that reads the configuration.
 const EDGE: &str = "crates/cli/src/edge.rs";
 
-/// What the command line sees for one purpose: (what, where alone, the purpose). That it sees
-/// nothing else below `operations`, the table of ARCHITECTURE.md says.
-const FOR_ONE_PURPOSE: &[(&str, &str, &str)] = &[
-    ("strongroom_rego", "crates/cli/src/main.rs", "it is the process in which a rule judges"),
-    ("strongroom_vault", "crates/cli/src/demo/", "it is the demonstration's vault"),
-    ("graph_sim", "crates/cli/src/demo/", "it is the demonstration's Microsoft 365"),
-    ("ObjectKey", "crates/cli/src/demo/", "it is what the demonstration's attacker deletes by"),
-    ("ObjectKind", "crates/cli/src/demo/", "it is what the demonstration's attacker deletes by"),
-];
-
 /// Lines of `operations` that belong to a face, and re-exports of a whole crate; and lines of the
 /// command line, behind its edge, that read the configuration again.
 pub(super) fn problems(file: &str, text: &str) -> Vec<String> {
     if file.starts_with("crates/cli/src/") && file != EDGE && text.contains("Config::read(") {
         return vec![format!("{file}: it reads the configuration; that is done at {EDGE} alone")];
-    }
-    if file.starts_with("crates/cli/src/") {
-        let elsewhere = FOR_ONE_PURPOSE
-            .iter()
-            .filter(|(word, alone, _)| !file.starts_with(alone) && text.contains(word));
-        return elsewhere
-            .map(|(word, alone, why)| format!("{file}: {word} stands in {alone} alone: {why}"))
-            .collect();
     }
     if !file.starts_with("crates/operations/src/") {
         return Vec::new();
@@ -58,6 +57,25 @@ pub(super) fn problems(file: &str, text: &str) -> Vec<String> {
         }
     }
     out
+}
+
+/// Whether a file of the command line calls below `operations`.
+pub(super) fn is_lower(file: &str, text: &str) -> bool {
+    let is_counted =
+        file.starts_with("crates/cli/src/") && !file.starts_with("crates/cli/src/demo/");
+    is_counted && LOWER.iter().any(|name| text.contains(&format!("strongroom_{name}::")))
+}
+
+/// What is wrong with how many there are.
+pub(super) fn too_many(lower: usize) -> Option<String> {
+    let says = match lower {
+        CLI_LOWER_FILES_MAX => return None,
+        n if n > CLI_LOWER_FILES_MAX => "at most",
+        _ => "which is to be written down now: CLI_LOWER_FILES_MAX, now",
+    };
+    Some(format!(
+        "{lower} files of cli name a crate below operations, {says} {CLI_LOWER_FILES_MAX}"
+    ))
 }
 
 #[cfg(test)]
@@ -94,20 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_command_line_has_for_one_purpose_serves_no_other() {
-        for (line, where_it_may, where_not) in [
-            ("strongroom_rego::run", "main.rs", "rules.rs"),
-            ("use strongroom_vault::Vault;", "demo/servers.rs", "vault/mod.rs"),
-            ("use graph_sim::Ready;", "demo/stage.rs", "main.rs"),
-            ("place::{Doing, ObjectKey}", "demo/stage.rs", "repair.rs"),
-        ] {
-            assert_eq!(
-                problems(&format!("crates/cli/src/{where_it_may}"), line).len(),
-                0,
-                "{line}"
-            );
-            assert_eq!(problems(&format!("crates/cli/src/{where_not}"), line).len(), 1, "{line}");
-            assert_eq!(problems("crates/cli/tests/program/main.rs", line).len(), 0, "{line}");
-        }
+    fn a_file_of_the_command_line_that_calls_lower_is_counted() {
+        let line = "use strongroom_engine::BackupReport;";
+        assert!(is_lower("crates/cli/src/a.rs", line));
+        assert!(!is_lower("crates/cli/src/demo/a.rs", line));
+        assert!(!is_lower("crates/cli/src/a.rs", "use strongroom_operations::Host;"));
+        assert!(too_many(CLI_LOWER_FILES_MAX).is_none());
+        assert!(too_many(CLI_LOWER_FILES_MAX + 1).is_some());
+        assert!(too_many(CLI_LOWER_FILES_MAX - 1).is_some(), "it only shrinks");
     }
 }

@@ -2,11 +2,11 @@
 
 mod upload;
 
-use super::{DriveHead, DriveItem, changes, drives_of, root};
+use super::{DriveHead, DriveItem, changes, delete, drives_of, root};
 use crate::{
     Error, ErrorKind, SourceEvent,
     restore::{
-        Action, OwnerPlan, Reader, RestoreCost, RestoreOutcome, RestoreStep, RestoredItem, Stopped,
+        Action, OwnerPlan, RestoreCost, RestoreOutcome, RestoreStep, RestoredItem, Stopped,
         StoredFolder, StoredItem, To, Unreadable, Wanted,
     },
 };
@@ -57,6 +57,18 @@ pub(super) struct DrivePlan {
     folders: Vec<FolderWork>,
     /// Folders of the targets that are there: drive and path, id.
     there: HashMap<(ItemId, Vec<String>), ItemId>,
+    remove: Vec<Left>,
+}
+
+/// What an attacker left.
+#[derive(Debug, Clone)]
+struct Left {
+    /// Path in the tree.
+    path: String,
+    drive: ItemId,
+    id: ItemId,
+    /// How it stands, where it is there.
+    e_tag: Option<String>,
 }
 
 /// One folder that is made, since nothing that is restored lies in it.
@@ -170,11 +182,11 @@ impl Targets {
 
 /// What is to be done in somebody's drives; `None` when there is none to restore into.
 pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>, Stopped> {
-    let Wanted { items: files, folders: empty, untouched } = wanted;
+    let Wanted { items: files, folders: empty, remove } = wanted;
     // The drives themselves are not made by anybody.
     let empty: Vec<&StoredFolder> =
         empty.iter().filter(|f| f.path.split('/').count() > DRIVE_PARTS).collect();
-    if files.is_empty() && empty.is_empty() {
+    if files.is_empty() && empty.is_empty() && remove.is_empty() {
         return Ok(Some(DrivePlan::default()));
     }
     let in_place = to.is_in_place();
@@ -183,17 +195,17 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
         return Ok(None);
     }
     let mut there: HashMap<usize, Present> = HashMap::new();
-    for path in files.iter().map(|f| &f.path).chain(empty.iter().map(|f| &f.path)) {
+    let left = remove.iter().map(|(path, _)| path);
+    for path in files.iter().map(|f| &f.path).chain(empty.iter().map(|f| &f.path)).chain(left) {
         let n = targets.place(to, path)?;
         if let std::collections::hash_map::Entry::Vacant(free) = there.entry(n) {
             free.insert(present(to, targets.heads[n].clone(), in_place).await?);
         }
     }
     let mut names: HashMap<String, Vec<String>> = HashMap::new();
-    // An item that is itself restored is nobody else's place, and neither is one that stays.
-    let own: HashSet<ItemId> =
-        files.iter().map(|f| &f.facts.id).chain(untouched.iter()).cloned().collect();
-    // One that is overwritten for one file is no place for a second.
+    // An item that is itself restored is nobody else's place.
+    let own: HashSet<ItemId> = files.iter().map(|f| f.facts.id.clone()).collect();
+    // One that is overwritten for one file is no place for a second, and is not removed after.
     let mut claimed: HashSet<(ItemId, ItemId)> = HashSet::new();
     let mut known = HashMap::new();
     let mut work = Vec::new();
@@ -241,12 +253,8 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
             if let Some((there, file)) =
                 by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f)))
             {
-                let mut state = w.item.facts.file.clone().unwrap_or_default();
+                let state = w.item.facts.file.clone().unwrap_or_default();
                 let size = w.item.size_bytes;
-                // Of an older version the service tells no hash.
-                if state.quick_xor.is_none() && file.size_bytes == Some(size) {
-                    state.quick_xor = Some(Reader::new(&w.item).hash_of_all(size).await?);
-                }
                 // Not every file has a hash, and not every hash is right; a tag changes with the
                 // bytes.
                 let mut same = w.item.facts.change_key.as_ref() == Some(&there.e_tag)
@@ -290,7 +298,16 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
             folders.push(FolderWork { path: f.path.clone(), drive, root, folder });
         }
     }
-    Ok(Some(DrivePlan { files: work, folders, there: known }))
+    let mut notes = Vec::new();
+    for (path, id) in remove {
+        let n = targets.place(to, &path)?;
+        let drive = targets.heads.get(n).map(|head| head.id.clone());
+        let drive = drive.filter(|drive| !claimed.contains(&(drive.clone(), id.clone())));
+        let now = there.get(&n).and_then(|p| p.items.get(&id));
+        let e_tag = now.map(|item| item.e_tag.clone());
+        notes.extend(drive.map(|drive| Left { path, drive, id, e_tag }));
+    }
+    Ok(Some(DrivePlan { files: work, folders, there: known, remove: notes }))
 }
 
 /// Parts of the path of a drive: "", `drives`, whose, which.
@@ -333,24 +350,24 @@ impl OwnerPlan for DrivePlan {
             RestoreStep { bytes: w.bytes(), stored, ..step(w.action, &w.item.path, found) }
         });
         let folders = self.folders.iter().map(|f| step(Action::Create, &f.path, None));
-        files.chain(folders).collect()
+        let left = self.remove.iter().map(|l| {
+            let tag = l.e_tag.as_deref().unwrap_or_default();
+            step(Action::Remove, &l.path, Some(format!("{} {} {tag}", l.drive.0, l.id.0)))
+        });
+        files.chain(folders).chain(left).collect()
     }
 
     fn cost(&self) -> RestoreCost {
         let units = self.files.iter().map(|w| match w.action {
             Action::Create | Action::Replace => UPLOAD_UNITS,
             Action::Move => MOVE_UNITS,
-            Action::Keep => 0,
+            Action::Keep | Action::Remove => 0,
         });
         RestoreCost { mailbox_bytes: 0, drive_units: units.sum() }
     }
 
-    fn covers(&self) -> Vec<ItemId> {
-        let others = self
-            .files
-            .iter()
-            .filter_map(|w| w.over.clone().filter(|over| *over != w.item.facts.id));
-        others.collect()
+    fn removes(&self) -> Vec<ItemId> {
+        self.remove.iter().map(|left| left.id.clone()).collect()
     }
 
     fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<RestoredItem>, Stopped>> {
@@ -366,7 +383,12 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stoppe
     let row = |path: &str, action, done: Result<(), String>| {
         to.progress.advance(1, 0);
         match done {
-            Ok(()) => RestoredItem::new(path, action, RestoreOutcome::Identical, 0),
+            Ok(()) => RestoredItem {
+                path: path.into(),
+                action,
+                outcome: RestoreOutcome::Identical,
+                sent_bytes: 0,
+            },
             Err(why) => RestoredItem::failed(path, action, why),
         }
     };
@@ -391,11 +413,15 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<RestoredItem>, Stoppe
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
             Ok((outcome, sent_bytes)) => {
-                RestoredItem::new(&w.item.path, w.action, outcome, sent_bytes)
+                RestoredItem { path: (&w.item.path).into(), action: w.action, outcome, sent_bytes }
             }
             Err(e) => RestoredItem::failed(&w.item.path, w.action, e),
         });
     }
     drop(running);
+    for Left { path, drive, id, .. } in &plan.remove {
+        let done = delete(to.client, drive, id).await.map_err(|e| e.to_string());
+        rows.push(row(path, Action::Remove, done));
+    }
     Ok(rows)
 }

@@ -4,15 +4,15 @@ use super::{DriveWork, acceptable};
 use crate::{
     ErrorKind, QuickXor,
     drive::{
-        DriveItem, FileHead, Other, child, create_folder, delete, ends::Ends, is_by_session,
-        set_place, upload, versions,
+        DriveItem, FileHead, Other, child, create_folder, delete, is_by_session,
+        item::may_be_whole, set_place, upload, versions,
     },
-    restore::{Action, Into, Look, Reader, RestoreOutcome, Stopped, To},
+    restore::{Action, Into, Reader, RestoreOutcome, Stopped, To},
 };
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use strongroom_model::{ItemId, Untrusted, extension};
+use strongroom_model::{ItemId, Untrusted, extension, limits};
 
 /// How a file came back, and how many bytes were sent for it.
 type Done = (RestoreOutcome, u64);
@@ -200,9 +200,9 @@ async fn send(
     if !same {
         // Size or hash may be told wrong, and the service writes into some files: what it hands
         // out says which.
-        let mut came = Came::of(to, w, &item.id).await?;
+        let came = Came::of(to, w, &item.id).await?;
         if came.size != size || came.quick_xor != hash {
-            if !came.is_another_form(w, &item.name)? {
+            if !came.is_another_form(to, w, &item.name).await? {
                 // Damage is no file: the next try makes it anew.
                 if w.over.is_none() {
                     delete(client, &w.drive, &item.id).await?;
@@ -262,70 +262,71 @@ pub(super) async fn holds_the_same(
     if !with_times && other_hash && file.size_bytes != Some(size) {
         return Ok(None);
     }
-    let mut came = Came::of(to, w, &there.id).await?;
-    if came.size == size && state.sha256 == Some(hex::encode(came.sha256)) {
+    let came = Came::of(to, w, &there.id).await?;
+    if came.size == size && state.sha256 == Some(came.sha256.clone()) {
         return Ok(Some(Form::Same));
     }
     if !with_times {
         return Ok(None);
     }
     // What an attacker made of it, times and all, is not the file.
-    let is_it = is_office(&w.name) && came.is_another_form(w, &there.name)?;
+    let is_it = is_office(&w.name) && came.is_another_form(to, w, &there.name).await?;
     Ok(is_it.then_some(Form::Rewritten))
 }
 
 /// What the service hands out of a file, read once.
 struct Came {
     size: u64,
-    sha256: [u8; 32],
+    sha256: String,
     quick_xor: String,
-    ends: Ends,
-    /// What was seen of it, of a kind that the service writes into.
-    look: Option<Box<dyn Look>>,
+    /// Its beginning, which is judged.
+    head: Vec<u8>,
 }
 
 impl Came {
     async fn of(to: To<'_>, w: &DriveWork, id: &ItemId) -> Result<Self, Stopped> {
         let mut download = crate::drive::download(to.client, &w.drive, id);
         let (mut sha256, mut quick_xor) = (Sha256::new(), QuickXor::default());
-        let (mut size, mut ends) = (0_u64, Ends::default());
-        let mut look = (is_office(&w.name) || is_picture(&w.name)).then(|| to.snapshot.look());
+        let (mut size, mut head) = (0_u64, Vec::new());
         while let Some(piece) = download.next().await? {
             sha256.update(&piece);
             quick_xor.update(&piece);
             size += piece.len() as u64;
-            ends.push(&piece);
-            if let Some(look) = &mut look {
-                tokio::task::block_in_place(|| look.push(&piece));
-            }
+            let room = (limits::JUDGE_BYTES_MAX as usize).saturating_sub(head.len());
+            head.extend_from_slice(&piece[..piece.len().min(room)]);
         }
-        let (sha256, quick_xor) = (sha256.finalize().into(), quick_xor.finish());
-        Ok(Self { size, sha256, quick_xor, ends, look })
+        let (sha256, quick_xor) = (hex::encode(sha256.finalize()), quick_xor.finish());
+        Ok(Self { size, sha256, quick_xor, head })
     }
 
     /// Whether it is the stored file as the service writes it: of a kind that it writes into,
     /// whole, and nothing that an attacker made of it.
-    fn is_another_form(&mut self, w: &DriveWork, name: &str) -> Result<bool, Stopped> {
-        let look = self.look.take().filter(|_| may_be_rewritten(&w.name, &self.ends));
-        let Some(look) = look else { return Ok(false) };
-        let is_clean = || look.is_clean((name, &self.sha256), (&w.name, &w.item));
-        Ok(tokio::task::block_in_place(is_clean)?)
+    async fn is_another_form(
+        &self,
+        to: To<'_>,
+        w: &DriveWork,
+        name: &str,
+    ) -> Result<bool, Stopped> {
+        if !may_be_rewritten(&w.name, &self.head, self.size) {
+            return Ok(false);
+        }
+        let length = w.item.size_bytes.min(limits::JUDGE_BYTES_MAX) as usize;
+        let stored = Reader::new(&w.item).read(0, length).await?;
+        let is_clean = || to.snapshot.is_clean((name, &self.head), (&w.name, &stored));
+        Ok(tokio::task::block_in_place(is_clean))
     }
 }
 
 /// Whether these bytes are all of a file into which the service writes: an Office file, or a
-/// picture.
-fn may_be_rewritten(name: &str, ends: &Ends) -> bool {
-    let starts = match ends.head() {
+/// picture. Of what is longer than what is looked at the end is not known: length has to do.
+fn may_be_rewritten(name: &str, head: &[u8], size: u64) -> bool {
+    let is_picture = [".png", ".jpg", ".jpeg"].contains(&&*extension(name).to_lowercase());
+    let starts = match head {
         [b'P', b'K', 3, 4, ..] => is_office(name),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => is_picture(name),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => is_picture,
         _ => false,
     };
-    starts && ends.may_be_whole(name, 0)
-}
-
-fn is_picture(name: &str) -> bool {
-    [".png", ".jpg", ".jpeg"].contains(&&*extension(name).to_lowercase())
+    starts && may_be_whole(name, head, size, limits::JUDGE_BYTES_MAX)
 }
 
 /// Whether SharePoint writes its own properties into files of such a name.
@@ -385,12 +386,8 @@ mod tests {
 
     #[test]
     fn only_whole_office_files_and_pictures_may_come_back_otherwise() {
-        let zip: &'static [u8] = b"PK\x03\x04 content PK\x05\x06 end";
-        let rewritten = |name, bytes: &'static [u8]| {
-            let mut ends = Ends::default();
-            ends.push(&bytes::Bytes::from_static(bytes));
-            may_be_rewritten(name, &ends)
-        };
+        let zip = b"PK\x03\x04 content PK\x05\x06 end";
+        let rewritten = |name, bytes: &[u8]| may_be_rewritten(name, bytes, bytes.len() as u64);
         assert!(rewritten("plan.docx", zip) && rewritten("PLAN.DOCX", zip));
         assert!(rewritten("photo.png", b"\x89PNG\r\n\x1a\n IEND"));
         let cut = &zip[..zip.len() - 12];

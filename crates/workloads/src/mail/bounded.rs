@@ -21,13 +21,10 @@ const STEPS_MAX: usize = 4_000_000_000;
 
 /// A message that is not parsed, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TooMuch(pub String);
+pub(super) struct TooMuch(pub(super) String);
 
 /// A message in its parts; `None` when it is none.
-///
-/// # Errors
-/// [`TooMuch`]: it was not begun.
-pub fn parse(mime: &[u8]) -> Result<Option<Message<'_>>, TooMuch> {
+pub(super) fn parse(mime: &[u8]) -> Result<Option<Message<'_>>, TooMuch> {
     let Counted { types, dashes, multiparts, headers, words } = count(mime);
     if types > TYPES_MAX {
         return Err(TooMuch(format!(
@@ -53,6 +50,11 @@ pub fn parse(mime: &[u8]) -> Result<Option<Message<'_>>, TooMuch> {
         )));
     }
     Ok(MessageParser::default().parse(mime))
+}
+
+/// Whether a text stands anywhere in the bytes.
+pub(super) fn holds(mime: &[u8], text: &str) -> bool {
+    memmem::find(mime, text.as_bytes()).is_some()
 }
 
 struct Counted {
@@ -183,5 +185,13 @@ mod tests {
         }
         mime.extend_from_slice(b"--b--\r\n");
         assert_eq!(parsed(mime), Ok(true));
+    }
+
+    #[test]
+    fn a_boundary_of_a_megabyte_is_looked_for_once() {
+        let boundary = "-".repeat(1_000_000);
+        let body = "-".repeat(999_999) + "\n";
+        assert!(!holds(body.repeat(20).as_bytes(), &boundary));
+        assert!(holds(boundary.as_bytes(), &boundary));
     }
 }
