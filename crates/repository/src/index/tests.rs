@@ -217,7 +217,6 @@ fn a_second_process_gets_a_copy_of_its_own() {
     assert!(!own.exists());
 }
 
-/// Anonymous memory of this process in MiB, where the system tells.
 #[test]
 fn copies_of_one_process_are_not_taken_away_by_each_other() {
     let dir = tempfile::tempdir().unwrap();
@@ -234,6 +233,7 @@ fn copies_of_one_process_are_not_taken_away_by_each_other() {
     assert_holds(&second, 300, 50);
 }
 
+/// Anonymous memory of this process in MiB, where the system tells.
 fn anonymous_mib() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|l| l.starts_with("RssAnon:"))?;
